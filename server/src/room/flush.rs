@@ -5,7 +5,11 @@
 //! the members on its thread. So a burst of messages costs each member one turn, and waking another thread costs one
 //! wake-up for all rooms and members there. In the same turn the flusher flushes the broker, so that one commit
 //! contains the submissions of all ready connections.
+//!
+//! The members of a large room are woken in parts. Between two parts, all connections have a turn that became ready
+//! meanwhile, so a post to a large room delays the others by one part only.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,12 +18,25 @@ use std::task::Poll;
 use atomic_waker::AtomicWaker;
 use parking_lot::Mutex;
 
+use super::ring::RingOffset;
 use crate::broker::Broker;
 
 /// Something that a flusher wakes.
 pub(crate) trait Wake: Send + Sync {
-    /// Wakes the connections on `worker`, whose flusher calls.
-    fn wake_on(&self, worker: usize);
+    /// Wakes connections on `worker`, whose flusher calls: a part of them, from where `round` stands. Returns the round
+    /// if others are left.
+    fn wake_on(&self, worker: usize, round: Option<Round>) -> Option<Round>;
+}
+
+/// A round of wake-ups that has not reached all connections.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Round {
+    /// The end of the ring for which connections are woken.
+    pub(super) end: RingOffset,
+    /// The place of the next connection.
+    pub(super) next: usize,
+    /// Places from there on, all around, that the round has not reached.
+    pub(super) left: usize,
 }
 
 /// The queue of a flusher, which other threads fill.
@@ -53,10 +70,13 @@ impl Flusher {
     /// Runs until it is dropped.
     pub(crate) async fn run(self: Arc<Self>, worker: usize, broker: Arc<dyn Broker>) {
         let mut due = Vec::new();
+        let mut unfinished = VecDeque::new();
         loop {
             poll_fn(|cx| {
                 self.waker.register(cx.waker());
-                let nothing = !self.submitted.load(Ordering::Acquire) && self.queue.lock().is_empty();
+                let nothing = unfinished.is_empty()
+                    && !self.submitted.load(Ordering::Acquire)
+                    && self.queue.lock().is_empty();
                 if nothing { Poll::Pending } else { Poll::Ready(()) }
             })
             .await;
@@ -66,8 +86,13 @@ impl Flusher {
                 broker.flush();
             }
             std::mem::swap(&mut due, &mut *self.queue.lock());
-            for wake in due.drain(..) {
-                wake.wake_on(worker);
+            // All that is new and one part of what is unfinished: small rooms do not wait for large ones.
+            let part: Option<(Arc<dyn Wake>, Round)> = unfinished.pop_front();
+            let part = part.map(|(wake, round)| (wake, Some(round)));
+            for (wake, round) in due.drain(..).map(|wake| (wake, None)).chain(part) {
+                if let Some(round) = wake.wake_on(worker, round) {
+                    unfinished.push_back((wake, round));
+                }
             }
         }
     }

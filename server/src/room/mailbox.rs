@@ -11,7 +11,7 @@ use std::task::Context;
 use parking_lot::Mutex;
 use realtime_shared::{ClientMsgId, CloseCode, Ref, RoomName, UserId};
 
-use super::flush::{Flusher, Wake};
+use super::flush::{Flusher, Round, Wake};
 use super::wake_up::WakeUp;
 use crate::broker::{NotStored, Receipt};
 use crate::framing;
@@ -95,11 +95,13 @@ impl Mailbox {
         Self { connection, user, worker, flusher, metrics, wake_up: WakeUp::new(), backlog: Mutex::default() }
     }
 
-    /// Wakes the connection.
-    pub(crate) fn wake(&self) {
-        if self.wake_up.rouse() {
+    /// Wakes the connection. Returns true if it was at rest.
+    pub(crate) fn wake(&self) -> bool {
+        let was_at_rest = self.wake_up.rouse();
+        if was_at_rest {
             self.wake_up.wake();
         }
+        was_at_rest
     }
 
     /// Adds a frame to the direct backlog.
@@ -196,7 +198,8 @@ impl Mailbox {
 }
 
 impl Wake for Mailbox {
-    fn wake_on(&self, _worker: usize) {
+    fn wake_on(&self, _worker: usize, _round: Option<Round>) -> Option<Round> {
         self.wake_up.wake();
+        None
     }
 }

@@ -9,6 +9,7 @@ use std::time::Instant;
 use realtime_shared::UserId;
 use slab::Slab;
 
+use super::flush::Round;
 use super::mailbox::Mailbox;
 
 /// A connection's membership in a room.
@@ -119,12 +120,22 @@ impl Members {
         self.by_worker.iter().enumerate().filter(|(_, seats)| !seats.is_empty()).map(|(worker, _)| worker)
     }
 
-    /// The connections on a worker, in an order that begins at index `first` and wraps around. The connection that is
-    /// woken first is served first, so callers vary `first`.
-    pub(crate) fn on(&self, worker: usize, first: usize) -> impl Iterator<Item = &Arc<Mailbox>> {
+    /// Wakes connections on a worker until the round has reached all of them, or `most` were at rest.
+    ///
+    /// A round goes around the seats, whose places stay. So a connection that leaves or joins meanwhile moves no other.
+    pub(crate) fn wake_some(&self, worker: usize, round: &mut Round, most: usize) {
         let seats = &self.by_worker[worker];
-        let first = first % seats.len().max(1);
-        seats.iter().skip(first).chain(seats.iter().take(first)).map(|(_, mailbox)| mailbox)
+        let places = seats.iter().next_back().map_or(0, |(last, _)| last + 1);
+        round.left = round.left.min(places);
+        let mut woken = 0;
+        while round.left > 0 && woken < most {
+            if round.next >= places {
+                round.next %= places;
+            }
+            woken += usize::from(seats.get(round.next).is_some_and(|mailbox| mailbox.wake()));
+            round.next += 1;
+            round.left -= 1;
+        }
     }
 
     /// All connections.

@@ -29,6 +29,7 @@ mod presence_pacing;
 mod recovery;
 mod registry;
 mod ring;
+mod scheduled;
 mod segment;
 mod store_reads;
 #[cfg(test)]
@@ -37,14 +38,14 @@ mod users;
 mod wake_up;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use parking_lot::Mutex;
 use realtime_shared::{CloseCode, Epoch, Position, Recovery, RoomName, UserId};
 
 pub(crate) use self::cursor::{Cursor, Pulled, RoomEnd};
-use self::flush::{Flusher, Wake};
+use self::flush::{Flusher, Round, Wake};
 pub(crate) use self::mailbox::{Completed, DirectBacklog, Mailbox};
 use self::members::Members;
 pub(crate) use self::members::Seat;
@@ -53,6 +54,7 @@ use self::presence_pacing::{Pace, PresencePacing};
 pub(crate) use self::registry::{Entrance, NotJoined, Registry};
 pub(crate) use self::ring::Overtaken;
 use self::ring::{RingAppend, RoomRing};
+use self::scheduled::Scheduled;
 pub(crate) use self::store_reads::{PagePermit, StoreRead};
 use crate::broker::{Entry, PresenceChange, Signal, Skip};
 use crate::budget::RoomBudget;
@@ -62,6 +64,8 @@ use crate::metrics::{Dropped, Metrics};
 /// Limit on the entries that are kept while a room is being opened. Further ones are dropped; the next entry then
 /// does not follow, and the ring is discarded.
 const EARLY_ENTRIES: usize = 1_024;
+/// Members that are woken at once. Other connections of the worker have to wait for their turns.
+const WOKEN_AT_ONCE: usize = 64;
 
 /// A room that is open on this instance.
 pub(crate) struct Room {
@@ -72,8 +76,8 @@ pub(crate) struct Room {
     replacements: AtomicU64,
     /// Number of members that receive a frame, for reads without the lock.
     audience: AtomicUsize,
-    /// For each worker: true while the room is in the queue of its flusher.
-    scheduled: Box<[AtomicBool]>,
+    /// For each worker.
+    scheduled: Box<[Scheduled]>,
     state: Mutex<State>,
     /// Held by a membership change from its first step until the broker has answered.
     turn: tokio::sync::Mutex<()>,
@@ -117,7 +121,7 @@ impl Room {
             end: AtomicU64::new(0),
             replacements: AtomicU64::new(0),
             audience: AtomicUsize::new(0),
-            scheduled: (0..workers).map(|_| AtomicBool::new(false)).collect(),
+            scheduled: (0..workers).map(|_| Scheduled::new()).collect(),
             state: Mutex::new(State {
                 ring: RingState::Closed,
                 opened: false,
@@ -290,7 +294,7 @@ impl Room {
         self.end.store(ring.end(), Ordering::Release);
         self.count_audience(state);
         for worker in state.members.workers() {
-            if !self.scheduled[worker].swap(true, Ordering::AcqRel) {
+            if self.scheduled[worker].set() {
                 context.flushers[worker].schedule(self.clone());
             }
         }
@@ -307,11 +311,24 @@ impl Room {
         if state.removed { Vec::new() } else { state.members.users() }
     }
 
-    /// Wakes the members on `worker`, in an order that begins with a random one.
-    fn wake_members(&self, worker: usize) {
-        self.scheduled[worker].store(false, Ordering::Release);
-        let first = fastrand::usize(..);
-        self.state.lock().members.on(worker, first).for_each(|mailbox| mailbox.wake());
+    /// Wakes members on `worker`, at most [`WOKEN_AT_ONCE`] of those at rest, from where `round` stands. Returns the
+    /// round if others are left. A new round begins at a random member, because the first one is served first.
+    ///
+    /// If the ring grows meanwhile, the round goes on until it has reached all members again. So the members of a busy
+    /// room have one turn each in a round, not one for each frame.
+    fn wake_members(&self, worker: usize, round: Option<Round>) -> Option<Round> {
+        let end = self.end.load(Ordering::Acquire);
+        let mut round = match round {
+            Some(round) if round.end == end => round,
+            Some(Round { next, .. }) => Round { end, next, left: usize::MAX },
+            None => Round { end, next: fastrand::usize(..), left: usize::MAX },
+        };
+        self.state.lock().members.wake_some(worker, &mut round, WOKEN_AT_ONCE);
+        if round.left > 0 {
+            return Some(round);
+        }
+        let has_grown = || self.end.load(Ordering::Acquire) != round.end;
+        self.scheduled[worker].remove_unless(has_grown).then_some(round)
     }
 
     /// Trims frames that are too old, and forgets presence changes that are too old to matter.
@@ -329,8 +346,8 @@ impl Room {
 }
 
 impl Wake for Room {
-    fn wake_on(&self, worker: usize) {
-        self.wake_members(worker);
+    fn wake_on(&self, worker: usize, round: Option<Round>) -> Option<Round> {
+        self.wake_members(worker, round)
     }
 }
 
