@@ -82,6 +82,7 @@ fn main() -> ExitCode {
             Command::Export(args) => args.run().map_err(ProgramError::from).map(print_summary),
             Command::Import(args) => args.run().map_err(ProgramError::from).map(print_summary),
             Command::Backup(args) => args.run().map_err(ProgramError::from).map(print_summary),
+            Command::Vacuum(args) => args.run().map_err(ProgramError::from).map(print_summary),
             Command::Completions(args) => {
                 reads_variables = false;
                 let script = realtime_shell::completions(Cli::command(), args.shell);

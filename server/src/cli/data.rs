@@ -89,6 +89,10 @@ pub(crate) enum ToolError {
     Import(ImportError, String),
     #[error(transparent)]
     Backup(#[from] BackupError),
+    #[error("there is no store in {path}; name the server's data directory with --data-dir", path = .0.display())]
+    NoStore(PathBuf),
+    #[error("cannot rewrite the store: {0}; it is as it was")]
+    Vacuum(rusqlite::Error),
 }
 
 /// Runs a command on the rooms in Redis, which has the given address.

@@ -20,6 +20,7 @@ mod shell;
 mod token;
 mod units;
 mod usage;
+mod vacuum;
 
 use std::fmt;
 use std::io::{self, IsTerminal};
@@ -40,6 +41,7 @@ pub(crate) use serve::{Plan, ServeArgs};
 pub(crate) use shell::ManArgs;
 pub(crate) use token::TokenArgs;
 pub(crate) use usage::UsageError;
+pub(crate) use vacuum::VacuumArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -74,6 +76,8 @@ pub(crate) enum Command {
     Import(ImportArgs),
     /// Copy all rooms to a file; the server may run
     Backup(BackupArgs),
+    /// Write the store anew, without remnants of dropped messages; no server may run
+    Vacuum(VacuumArgs),
     /// Print a completion script for a shell
     #[command(after_help = completions_examples("realtime-server"))]
     Completions(CompletionsArgs),
@@ -161,7 +165,7 @@ mod tests {
 
     #[test]
     fn the_readme_lists_every_flag_with_its_variable_and_default() {
-        for subcommand in ["serve", "token", "export", "import", "backup"] {
+        for subcommand in ["serve", "token", "export", "import", "backup", "vacuum"] {
             let section = format!("Flags of `{subcommand}`");
             let mut command = Cli::command();
             command.build();

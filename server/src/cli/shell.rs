@@ -1,7 +1,7 @@
 //! `realtime-server man`: manual pages.
 
 /// Commands with a page of their own.
-const PAGES: [&str; 7] = ["serve", "token", "export", "import", "backup", "completions", "man"];
+const PAGES: [&str; 8] = ["serve", "token", "export", "import", "backup", "vacuum", "completions", "man"];
 
 /// Arguments of the command `man`.
 #[derive(Debug, clap::Args)]

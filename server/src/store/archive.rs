@@ -7,9 +7,9 @@ use realtime_shared::RoomName;
 use rusqlite::Connection;
 
 use super::file::{FILE, check_files, connect};
-use super::header::{FORMAT, Header};
+use super::header::{CHANGES_FORMAT, FORMAT, Header};
 use super::reader::{StoreReader, View};
-use super::{StoreOpenError, integrity};
+use super::{StoreOpenError, integrity, schema};
 
 /// Read-only store.
 pub struct Archive {
@@ -93,8 +93,10 @@ fn export(
 }
 
 fn header(view: View<'_>, room: &RoomName) -> Result<Option<Header>, ExportError> {
-    Ok(view.room(room)?.map(|(row, head)| Header {
-        format: FORMAT,
+    let Some((row, head)) = view.room(room)? else { return Ok(None) };
+    let has_changes = schema::has_changes(view.0)? && view.has_others(row.id, row.first)?;
+    Ok(Some(Header {
+        format: if has_changes { CHANGES_FORMAT } else { FORMAT },
         room: room.clone(),
         epoch: row.epoch,
         first: row.first,

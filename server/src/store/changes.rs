@@ -154,6 +154,13 @@ impl View<'_> {
             .optional()
     }
 
+    /// True if a room has entries that are not messages, from a seq on.
+    pub(super) fn has_others(self, room: RoomId, from: Seq) -> Result<bool> {
+        self.0
+            .prepare_cached("SELECT 1 FROM other WHERE place BETWEEN ? AND ? LIMIT 1")?
+            .exists((room.key(from), room.end()))
+    }
+
     /// True if an entry is a message. The entry is one of the log.
     pub(crate) fn is_message(self, key: EntryKey) -> Result<bool> {
         Ok(!self.0.prepare_cached("SELECT 1 FROM other WHERE place = ?")?.exists([key])?)

@@ -7,7 +7,10 @@ use rusqlite::ffi::{self, SQLITE_IOERR_READ};
 use rusqlite::{OptionalExtension, Result, Transaction, TransactionBehavior};
 
 use super::unused_space::{MAX_PAGES, clear, is_clear};
-use super::{StoreWatch, StoreWriter};
+use super::{CheckpointMode, PageSet, Store, StoreWatch, StoreWriter};
+
+/// Pages read at once, and cleared in one transaction, while no server runs: 4 MiB.
+const RUN_PAGES: u32 = 1_024;
 
 /// True if `flags` let SQLite have its table of pages.
 const fn have_pages(flags: Option<&str>) -> bool {
@@ -31,6 +34,23 @@ const _: () = assert!(
     have_pages(option_env!("LIBSQLITE3_FLAGS")),
     "build in the workspace, whose .cargo/config.toml sets it, or set LIBSQLITE3_FLAGS=-DSQLITE_ENABLE_DBPAGE_VTAB"
 );
+
+impl Store {
+    /// Rewrites the whole file, without the space that entries have left. Returns its size before and after.
+    pub fn vacuum(self) -> Result<(u64, u64)> {
+        let path = self.path().to_owned();
+        let size = || path.metadata().map_or(0, |found| found.len());
+        let (before, writer) = (size(), self.into_writer()?);
+        writer.connection().execute_batch("VACUUM")?;
+        writer.checkpoint(CheckpointMode::Truncate)?;
+        let (mut pages, count) = (PageSet::all(), writer.watch().clearable_pages().unwrap_or(0));
+        while let Some(run) = pages.take_run(RUN_PAGES, count) {
+            writer.clear(&writer.watch().read_unclear(run)?)?;
+        }
+        writer.checkpoint(CheckpointMode::Truncate)?;
+        Ok((before, size()))
+    }
+}
 
 impl StoreWatch {
     /// Pages in the database file. `None`: more than [`MAX_PAGES`], so that their unused space is not known.

@@ -12,6 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::checkpoint::{CheckpointMode, checkpoint, wal_state};
 use super::lock::Lock;
+use super::reserved_names::Renamed;
 use super::space::{DiskSpace, open_with_reserve};
 use super::watch::{StoreWatch, beside};
 use super::written_pages::WrittenPages;
@@ -196,7 +197,9 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
 
 /// Prepares a sound file for writing.
 fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
-    schema::migrate(connection)?;
+    for Renamed { from, to } in schema::migrate(connection)? {
+        tracing::warn!(room = %from, name = %to, "a room had a name that is now reserved, and was renamed");
+    }
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     if mode != "wal" {
         return Err(unusable("the file system does not support SQLite's write-ahead log"));

@@ -3,8 +3,10 @@
 use realtime_shared::{EntryId, Epoch, RoomName, Seq, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// Current format of an export.
+/// Format of a room that has messages only. Older versions import it.
 pub(crate) const FORMAT: u32 = 1;
+/// Format of a room with entries of other kinds.
+pub(crate) const CHANGES_FORMAT: u32 = 2;
 
 /// Header line before the entries of a room. Retention may have dropped the oldest entries, even all frames.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,11 +36,12 @@ impl Header {
         if kind.r#type != "room" {
             return Err(format!("expected the header line of a room, found type {:?}", kind.r#type));
         }
-        if kind.format.is_some_and(|format| format > FORMAT) {
+        if kind.format.is_some_and(|format| format > CHANGES_FORMAT) {
             return Err("written by a newer version of realtime-server".to_owned());
         }
         let header: Self = serde_json::from_str(line).map_err(|fault| fault.to_string())?;
-        if header.format != FORMAT || header.first == Seq::ZERO || header.first > header.head.next() {
+        let is_known = (FORMAT..=CHANGES_FORMAT).contains(&header.format);
+        if !is_known || header.first == Seq::ZERO || header.first > header.head.next() {
             return Err("seqs out of range".to_owned());
         }
         Ok(header)

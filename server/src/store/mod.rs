@@ -31,6 +31,7 @@ mod lock;
 mod page_set;
 mod reader;
 mod reserve;
+mod reserved_names;
 mod schema;
 mod space;
 #[cfg(test)]

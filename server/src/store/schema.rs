@@ -4,6 +4,8 @@
 
 use rusqlite::{Connection, Result, TransactionBehavior};
 
+use super::reserved_names::{self, Renamed};
+
 /// Application id in the SQLite header, "rtim": `file` shows it.
 pub(super) const APPLICATION_ID: u32 = 0x7274_696D;
 /// Current format.
@@ -98,16 +100,28 @@ pub(super) fn version(connection: &Connection) -> Result<u32> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-/// Migrates the tables to the current format in one transaction.
-pub(super) fn migrate(connection: &mut Connection) -> Result<()> {
+/// First format in which some names of rooms are reserved.
+const RESERVES_NAMES: u32 = 4;
+
+/// True if the tables of an open file include those of changes. A reader may open a file of an older format.
+pub(super) fn has_changes(connection: &Connection) -> Result<bool> {
+    version(connection).map(|version| version >= 4)
+}
+
+/// Migrates the tables to the current format in one transaction. Returns the rooms whose names are reserved now, and were
+/// changed.
+pub(super) fn migrate(connection: &mut Connection) -> Result<Vec<Renamed>> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
-    let steps = MIGRATIONS.get(version(&transaction)? as usize..).unwrap_or_default();
+    let from = version(&transaction)?;
+    let steps = MIGRATIONS.get(from as usize..).unwrap_or_default();
     for step in steps {
         transaction.execute_batch(step)?;
     }
+    let renamed = if from < RESERVES_NAMES { reserved_names::rename(&transaction)? } else { Vec::new() };
     if !steps.is_empty() {
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
-    transaction.commit()
+    transaction.commit()?;
+    Ok(renamed)
 }

@@ -15,6 +15,7 @@ use super::*;
 
 mod changes;
 mod migration;
+mod vacuum;
 
 fn directory() -> TempDir {
     TempDir::new().expect("a directory")

@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::program::{Home, next};
-use crate::store::ask;
+use crate::store::{ask, history};
 
 const SECRET: &str = "pasted-password-7f3a91";
 /// Time limit of an erasure.
@@ -95,6 +95,21 @@ fn a_deleted_secret_leaves_the_files_after_the_export_and_the_backup_that_run() 
     assert!(!home.run(&["export", "--all"]).succeeded().stdout().contains(SECRET));
     served.stopped();
     assert!(!has_secret(&directory));
+}
+
+#[test]
+fn a_vacuum_rewrites_the_store_of_a_server_that_has_stopped() {
+    let home = Home::new();
+    let token = home.token("alice");
+    let served = home.serve(&[]);
+    let posted = ask(&mut served.connect(&token), &message("m", "hello"), "ack");
+    let line = home.run(&["vacuum"]).failed(1);
+    assert!(line.contains(&format!("process {}", served.pid())), "{line}");
+    served.stopped();
+    let summary = home.run(&["vacuum"]).succeeded().stderr();
+    assert!(summary.contains("rewrote") && summary.contains("bytes before"), "{summary}");
+    let kept = history(&home.serve(&[]), &token);
+    assert_eq!((kept.len(), &kept[0]["id"]), (1, &posted["id"]));
 }
 
 #[test]

@@ -169,6 +169,7 @@ fn a_failed_transfer_is_reported_in_one_line() {
         (&["import", "--data-dir", "/dev/null"], 1, "/dev/null"),
         (&["backup"], 2, "FILE"),
         (&["backup", "/nonexistent/rooms.db"], 1, "/nonexistent/rooms.db"),
+        (&["vacuum", "--data-dir", "/nonexistent"], 1, "/nonexistent"),
     ] {
         let line = home.run(words).failed(code);
         assert!(line.contains(named), "{words:?}: {line}");
