@@ -18,6 +18,10 @@ pub(crate) enum Fault {
     NoIdCheck,
     /// `replay-off-by-one`: the first missed entry is not replayed.
     ReplayOffByOne,
+    /// `page-without-as-of`: a page claims an entry that came after its messages were folded.
+    PageWithoutAsOf,
+    /// `deletion-leaves-ring`: the ring keeps the texts of deleted messages.
+    DeletionLeavesRing,
 }
 
 /// True if the fault is active.
@@ -39,6 +43,8 @@ pub(crate) fn breaks(fault: Fault) -> bool {
         Fault::NoTailCheck => "no-tail-check",
         Fault::NoIdCheck => "no-id-check",
         Fault::ReplayOffByOne => "replay-off-by-one",
+        Fault::PageWithoutAsOf => "page-without-as-of",
+        Fault::DeletionLeavesRing => "deletion-leaves-ring",
     };
     BROKEN.as_deref() == Some(name)
 }

@@ -16,6 +16,7 @@ use crate::broker::{
     FoundPage, MemberPrefix, MessagePage, PageQuery, RoomFilter, SearchQuery, Unavailable,
     found_members_frame, members_frame,
 };
+use crate::faults::{self, Fault};
 use crate::room::{Entrance, Mailbox, NotJoined, Room, RoomEnd, Seat};
 use crate::session::Error;
 
@@ -128,7 +129,10 @@ pub(super) fn history(
                 OperationResult::Refused(Error::new_room_not_nfc(&room).answering(reference))
             }
             Ok(page) => {
-                let MessagePage { epoch, messages, has_more, has_newer, covers, settings } = page;
+                let MessagePage { epoch, messages, has_more, has_newer, mut covers, settings } = page;
+                if let Some(covers) = covers.as_mut().filter(|_| faults::breaks(Fault::PageWithoutAsOf)) {
+                    covers.as_of = covers.as_of.next();
+                }
                 let (room, entries) = (&room, &*messages);
                 let (epoch, settings) = (epoch.as_ref(), settings.as_ref());
                 let page = EncodedPage { room, epoch, entries, has_more, has_newer, covers, settings };

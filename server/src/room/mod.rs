@@ -59,6 +59,7 @@ pub(crate) use self::store_reads::{PagePermit, StoreRead};
 use crate::broker::{Entry, PresenceChange, Signal, Skip};
 use crate::budget::RoomBudget;
 use crate::config::Ring;
+use crate::faults::{self, Fault};
 use crate::metrics::{Dropped, Metrics};
 
 /// Limit on the entries that are kept while a room is being opened. Further ones are dropped; the next entry then
@@ -183,6 +184,9 @@ impl Room {
 
     /// Gives entries other frames, in the ring and in pages of the store that are being read.
     fn replace(&self, entries: &[Entry], context: &Context<'_>) {
+        if faults::breaks(Fault::DeletionLeavesRing) {
+            return;
+        }
         let mut state = self.state.lock();
         self.replacements.fetch_add(1, Ordering::AcqRel);
         match &mut state.ring {

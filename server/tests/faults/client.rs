@@ -3,6 +3,9 @@
 //! It keeps a position for each room. Only delivered frames move the position, and the client rejoins with it. Messages
 //! without an ack are kept, and sent again in their first order. Unlike a good client it reconnects at once, because a
 //! test has little time. Each action and frame is recorded before the client acts on it.
+//!
+//! If the server takes changes, the client edits and deletes messages of its own, reacts to messages of all, and requests
+//! pages while entries arrive.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -14,9 +17,9 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::history::{Act, Entry, Instance, Name, Position, Status};
+use crate::history::{Act, Content, Entry, Instance, Kind, Name, Position, Status, Target};
 use crate::recorder::Recorder;
-use crate::wire::{Frame, Incoming, Socket, join, message};
+use crate::wire::{Frame, Incoming, Socket, history, join, submission};
 
 /// Limit of messages without an ack; a sender waits at this limit.
 const WINDOW: usize = 4;
@@ -28,6 +31,12 @@ const QUIET: Duration = Duration::from_millis(500);
 const DEAD: Duration = Duration::from_secs(2);
 /// Wait before a refused message is sent again.
 const REFUSED: Duration = Duration::from_millis(100);
+/// Newest messages of a room that the client changes. They are few, so that changes of several clients meet.
+const RECENT: usize = 8;
+/// Emoji of reactions.
+const EMOJI: [&str; 3] = ["👍", "🎉", ":shrug:"];
+/// Messages of a requested page.
+const PAGE: u64 = 20;
 
 /// Time that a slow reader spends on each frame. It keeps up with normal traffic and falls behind in a burst.
 const SLOW: Duration = Duration::from_millis(5);
@@ -66,6 +75,8 @@ pub(crate) struct Plan {
     pub(crate) pause: Duration,
     /// Waits [`SLOW`] after each frame.
     pub(crate) slow: bool,
+    /// Share of changes in what the client sends, and probability of a request for a page after each.
+    pub(crate) changes: f64,
     pub(crate) seed: u64,
 }
 
@@ -73,9 +84,24 @@ pub(crate) struct Plan {
 struct Unacked {
     room: Name,
     key: Name,
-    text: Name,
+    content: Content,
     /// Time of the next attempt, if the message was refused temporarily.
     again: Option<Instant>,
+}
+
+/// A message that the client may change.
+struct Recent {
+    target: Target,
+    is_own: bool,
+}
+
+/// A request for a page that has no answer.
+struct PageRequest {
+    reference: String,
+    /// Index of the next event before the request.
+    asked: usize,
+    /// Seq up to which the client had received the room.
+    held: u64,
 }
 
 pub(crate) struct Client {
@@ -89,6 +115,10 @@ pub(crate) struct Client {
     connection: u32,
     positions: HashMap<Name, Position>,
     unacked: VecDeque<Unacked>,
+    recent: HashMap<Name, VecDeque<Recent>>,
+    /// The server takes edits, deletions and reactions.
+    has_changes: bool,
+    page: Option<PageRequest>,
 }
 
 /// Reason to drop a connection after a frame.
@@ -123,6 +153,9 @@ impl Client {
             connection: 0,
             positions: HashMap::new(),
             unacked: VecDeque::new(),
+            recent: HashMap::new(),
+            has_changes: false,
+            page: None,
         }
     }
 
@@ -148,9 +181,11 @@ impl Client {
     async fn visit(&mut self, mut socket: Socket) {
         let welcome = |frame: &Frame| frame.event.as_deref() == Some("welcome");
         let welcomed = tokio::time::timeout(DEAD, socket.wait_for(welcome)).await;
-        if !matches!(welcomed, Ok(Some(_))) {
-            return;
-        }
+        let Ok(Some(welcome)) = welcomed else { return };
+        self.has_changes = ["edit", "delete", "reaction"]
+            .iter()
+            .all(|needed| welcome.features.iter().any(|it| it == needed));
+        self.page = None;
         self.connection += 1;
         self.act(Act::Connected);
         let resumed = self.resume(&mut socket).await;
@@ -207,7 +242,7 @@ impl Client {
                     last_received = Instant::now();
                     match came {
                         Incoming::Frame(frame, text) => {
-                            match self.take(&frame, &text) {
+                            match self.take(*frame, &text) {
                                 Ok(()) => {}
                                 Err(Unusable::Refused) => return End::Lost(None),
                                 Err(Unusable::Violation(what)) => {
@@ -231,7 +266,7 @@ impl Client {
                 () = sleep_until(next_message), if may_send => {
                     next_message = Instant::now() + self.pause();
                     self.write(load);
-                    self.post(self.unacked.len() - 1, socket).await
+                    self.post(self.unacked.len() - 1, socket).await && self.request_page(socket).await
                 }
                 () = sleep_until(due_again), if again.is_some() => {
                     self.post(again.expect("a refused message"), socket).await
@@ -266,20 +301,67 @@ impl Client {
         let chars = if load == Load::Long { 3_000 } else { self.rng.usize(1..200) };
         let text: Name =
             std::iter::repeat_with(|| self.rng.alphanumeric()).take(chars).collect::<String>().into();
-        self.unacked.push_back(Unacked { room, key, text, again: None });
+        let (room, content) = self.change(&text).unwrap_or((room, Content::Message { text }));
+        self.unacked.push_back(Unacked { room, key, content, again: None });
+    }
+
+    /// Creates a change of a message that the client knows. `text` is that of an edit.
+    fn change(&mut self, text: &Name) -> Option<(Name, Content)> {
+        if !self.has_changes || self.rng.f64() >= self.plan.changes {
+            return None;
+        }
+        let room = self.plan.rooms[self.rng.usize(..self.plan.rooms.len())].clone();
+        let recent = self.recent.get(&room)?;
+        let own: Vec<_> = recent.iter().filter(|recent| recent.is_own).collect();
+        let kind = self.rng.u8(..10);
+        let content = if kind < 5 && !own.is_empty() {
+            let target = own[self.rng.usize(..own.len())].target.clone();
+            if kind == 0 { Content::Delete { target } } else { Content::Edit { target, text: text.clone() } }
+        } else {
+            let target = recent.get(self.rng.usize(..recent.len().max(1)))?.target.clone();
+            let emoji = EMOJI[self.rng.usize(..EMOJI.len())].into();
+            Content::Reaction { target, emoji, removed: self.rng.u8(..3) == 0 }
+        };
+        Some((room, content))
+    }
+
+    /// Sometimes requests a page, if none is on its way. False: the connection failed.
+    async fn request_page(&mut self, socket: &mut Socket) -> bool {
+        if !self.has_changes || self.page.is_some() || self.rng.f64() >= self.plan.changes {
+            return true;
+        }
+        let room = self.plan.rooms[self.rng.usize(..self.plan.rooms.len())].clone();
+        let held = self.positions.get(&room).map_or(0, |position| position.seq);
+        let near = held.saturating_sub(self.rng.u64(..30)).max(1);
+        let mut range = match self.rng.u8(..4) {
+            0 => json!({"around": near}),
+            1 => json!({"before": near + 1}),
+            2 => json!({"after": near - 1}),
+            _ => json!({}),
+        };
+        let asked = self.recorder.next_event();
+        let reference = format!("page-{asked}");
+        range["limit"] = PAGE.into();
+        range["ref"] = reference.clone().into();
+        self.page = Some(PageRequest { reference, asked, held });
+        socket.send(&history(&room, &range)).await
     }
 
     /// Sends a queued message, for the first time or again.
     async fn post(&mut self, index: usize, socket: &mut Socket) -> bool {
         let unacked = &mut self.unacked[index];
         unacked.again = None;
-        let (room, key, text) = (unacked.room.clone(), unacked.key.clone(), unacked.text.clone());
-        let frame = message(&room, &key, &text);
-        self.act(Act::Sent { room, key, text });
+        let (room, key, content) = (unacked.room.clone(), unacked.key.clone(), unacked.content.clone());
+        let frame = submission(&room, &key, &content);
+        self.act(Act::Sent { room, key, content });
         socket.send(&frame).await
     }
 
-    fn take(&mut self, frame: &Frame, text: &str) -> Result<(), Unusable> {
+    fn take(&mut self, frame: Frame, text: &str) -> Result<(), Unusable> {
+        if frame.kind == "history" {
+            return self.paged(frame).ok_or_else(|| Unusable::Violation(text.to_owned()));
+        }
+        let frame = &frame;
         let taken = match (frame.kind.as_str(), frame.event.as_deref(), &frame.room) {
             ("ack", _, Some(room)) => self.acked(room.clone(), frame),
             ("error", _, _) => return self.refused(frame, text),
@@ -302,7 +384,28 @@ impl Client {
         Some(())
     }
 
+    fn paged(&mut self, frame: Frame) -> Option<()> {
+        let request = self.page.take_if(|request| frame.reference.as_deref() == Some(&*request.reference))?;
+        let page = Box::new(frame.into_page()?);
+        self.act(Act::Paged { page, asked: request.asked, held: request.held });
+        Some(())
+    }
+
     fn refused(&mut self, frame: &Frame, text: &str) -> Result<(), Unusable> {
+        if let (Some("not_found"), Some(key)) = (frame.code.as_deref(), &frame.client_msg_id)
+            && let Some(index) = self.unacked.iter().position(|unacked| unacked.key == *key)
+            && self.unacked[index].content.target().is_some()
+        {
+            self.unacked.remove(index);
+            self.act(Act::Rejected { key: key.clone() });
+            return Ok(());
+        }
+        let is_of_page =
+            self.page.as_ref().is_some_and(|page| frame.reference.as_deref() == Some(&*page.reference));
+        if is_of_page && frame.temporary == Some(true) {
+            self.page = None;
+            return Ok(());
+        }
         let (Some(true), Some(code)) = (frame.temporary, frame.code.clone()) else {
             return Err(Unusable::Violation(text.to_owned()));
         };
@@ -350,13 +453,33 @@ impl Client {
 
     fn delivered(&mut self, room: Name, frame: &Frame, text: &str) -> Option<()> {
         let entry: Entry = serde_json::from_str(text).ok()?;
-        let position = self.positions.entry(room).or_insert(Position::START);
+        let position = self.positions.entry(room.clone()).or_insert(Position::START);
         (position.seq, position.id) = (entry.seq, Some(entry.id.clone()));
         if frame.epoch.is_some() {
             position.epoch.clone_from(&frame.epoch);
         }
+        self.remember(room, &entry);
         let entry = self.recorder.intern(entry);
         self.act(Act::Delivered(entry));
         Some(())
+    }
+
+    /// Keeps a message that may be changed, and forgets most deleted ones.
+    fn remember(&mut self, room: Name, entry: &Entry) {
+        let recent = self.recent.entry(room).or_default();
+        match (entry.kind, entry.target) {
+            (Kind::Message, _) if !entry.deleted => {
+                let target = Target { seq: entry.seq, id: entry.id.clone() };
+                recent.push_back(Recent { target, is_own: entry.from == self.plan.name });
+                if recent.len() > RECENT {
+                    recent.pop_front();
+                }
+            }
+            // Some deleted messages stay, so that later changes of them are refused.
+            (Kind::Delete, Some(target)) if self.rng.u8(..3) > 0 => {
+                recent.retain(|recent| recent.target.seq != target);
+            }
+            _ => {}
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! The shim moves the time of day; the time since boot stays right. One client is enough, because each test follows a few
 //! messages.
 
-use crate::history::{Paging, Position};
+use crate::history::Position;
 use crate::probe::Probe;
 use crate::recorder::Recorder;
 use crate::run::HERE;
@@ -60,7 +60,7 @@ impl ClockFixture {
     /// Seqs of the messages in the log of the room.
     async fn seqs(&self) -> Vec<u64> {
         let mut probe = Probe::new(HERE, self.process.address()).await.expect("it serves");
-        let log = probe.log(&ROOM.into(), Paging::Forward, &Recorder::new()).await.expect("the log");
+        let log = probe.log(&ROOM.into(), &Recorder::new()).await.expect("the log");
         log.entries.iter().map(|entry| entry.seq).collect()
     }
 }

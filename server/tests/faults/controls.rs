@@ -16,14 +16,32 @@ use crate::server::Site;
 #[cfg(target_os = "linux")]
 use crate::shim::Shim;
 
-const CROWD: Shape =
-    Shape { senders: 8, visitors: 0, listeners: 4, slow: 0, rooms: 3, pause: Duration::from_millis(20) };
+const CROWD: Shape = Shape {
+    senders: 8,
+    visitors: 0,
+    listeners: 4,
+    slow: 0,
+    rooms: 3,
+    pause: Duration::from_millis(20),
+    changes: 0.0,
+};
 
 /// Runs a schedule against one server that breaks a promise.
 async fn broken(site: Site, promise: &str, part: impl AsyncFnOnce(&mut Run) -> Result<(), Stuck>) -> Outcome {
     let site = site.env("REALTIME_FAULT", promise);
     let mut run = Run::start(site, CROWD, seed(), Recorder::new()).await;
     let ended = part(&mut run).await;
+    run.finish(ended).await
+}
+
+/// The crowd that changes messages.
+const CHANGING_CROWD: Shape = Shape { visitors: 4, changes: 0.5, ..CROWD };
+
+/// Runs a schedule with changes against one server that breaks a promise.
+async fn broken_changes(site: Site, promise: &str) -> Outcome {
+    let site = site.env("REALTIME_FAULT", promise);
+    let mut run = Run::start(site, CHANGING_CROWD, seed(), Recorder::new()).await;
+    let ended = schedule::changes(&mut run).await;
     run.finish(ended).await
 }
 
@@ -103,4 +121,20 @@ async fn a_replay_that_is_off_by_one_breaks_rule_3() {
     let cuts = async |run: &mut Run| schedule::ended_connections(run, "cuts", Flow::Cut).await;
     let outcome = broken(Site::new(), "replay-off-by-one", cuts).await;
     outcome.assert_breaks("a_replay_that_is_off_by_one_breaks_rule_3", 3);
+}
+
+#[tokio::test]
+async fn a_page_folded_without_as_of_breaks_rule_14() {
+    for site in [Site::new().flag("--memory"), Site::new()] {
+        let outcome = broken_changes(site, "page-without-as-of").await;
+        outcome.assert_breaks("a_page_folded_without_as_of_breaks_rule_14", 14);
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_that_leaves_the_ring_breaks_rule_15() {
+    for site in [Site::new().flag("--memory"), Site::new()] {
+        let outcome = broken_changes(site, "deletion-leaves-ring").await;
+        outcome.assert_breaks("a_deletion_that_leaves_the_ring_breaks_rule_15", 15);
+    }
 }

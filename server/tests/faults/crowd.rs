@@ -26,6 +26,8 @@ pub(crate) struct Shape {
     pub(crate) rooms: usize,
     /// Mean pause between two messages of a sender.
     pub(crate) pause: Duration,
+    /// Share of changes in what a sender sends.
+    pub(crate) changes: f64,
 }
 
 /// Role of a client.
@@ -84,6 +86,7 @@ impl Crowd {
                     rooms: own.into_iter().collect(),
                     others,
                     pause: shape.pause,
+                    changes: shape.changes,
                     slow: role == ClientRole::Listener && number < shape.slow,
                     seed: rng.u64(..),
                 };

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::history::{Paging, Position};
+use crate::history::Position;
 use crate::probe::Probe;
 use crate::recorder::Recorder;
 use crate::run::HERE;
@@ -64,7 +64,7 @@ impl DiskFixture {
     /// Keys of the messages in the log, with their seqs.
     async fn log(&self) -> Vec<(String, u64)> {
         let mut probe = Probe::new(HERE, self.process.address()).await.expect("it serves");
-        let log = probe.log(&ROOM.into(), Paging::Forward, &Recorder::new()).await.expect("the log");
+        let log = probe.log(&ROOM.into(), &Recorder::new()).await.expect("the log");
         let key = |key: Option<std::sync::Arc<str>>| key.expect("every message has a key").to_string();
         log.entries.iter().map(|entry| (key(entry.key.clone()), entry.seq)).collect()
     }

@@ -8,11 +8,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Name of a room, a user or a message. It is shared, because a run has a hundred thousand of them.
 pub(crate) type Name = Arc<str>;
@@ -34,17 +35,130 @@ impl Position {
     pub(crate) const START: Self = Self { epoch: None, seq: 0, id: None };
 }
 
+/// Kind of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    Message,
+    Edit,
+    Delete,
+    Reaction,
+    #[serde(other)]
+    Other,
+}
+
 /// An entry of a room's log, as delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
 pub(crate) struct Entry {
+    #[serde(rename = "type")]
+    pub(crate) kind: Kind,
     pub(crate) room: Name,
     pub(crate) seq: u64,
     pub(crate) id: Name,
     pub(crate) from: Name,
+    /// Empty for entries without a text.
+    #[serde(default)]
     pub(crate) text: Name,
     pub(crate) ts: u64,
     #[serde(rename = "client_msg_id")]
     pub(crate) key: Option<Name>,
+    /// Seq of the message that the entry changes.
+    pub(crate) target: Option<u64>,
+    pub(crate) emoji: Option<Name>,
+    #[serde(default)]
+    pub(crate) removed: bool,
+    /// The entry is a tombstone: a message or an edit without its text.
+    #[serde(default, deserialize_with = "is_present")]
+    pub(crate) deleted: bool,
+}
+
+impl Entry {
+    /// True if two copies are of one entry: all is equal but the text, which may have been deleted in between.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let without_text = |entry: &Self| Self { text: "".into(), deleted: false, ..entry.clone() };
+        without_text(self) == without_text(other)
+    }
+}
+
+/// True for a field of any content.
+fn is_present<'de, D: Deserializer<'de>>(field: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(field).map(|_| true)
+}
+
+/// The message that a change is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) seq: u64,
+    pub(crate) id: Name,
+}
+
+/// Content that a client sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Content {
+    Message { text: Name },
+    Edit { target: Target, text: Name },
+    Delete { target: Target },
+    Reaction { target: Target, emoji: Name, removed: bool },
+}
+
+impl Content {
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Self::Message { .. } => Kind::Message,
+            Self::Edit { .. } => Kind::Edit,
+            Self::Delete { .. } => Kind::Delete,
+            Self::Reaction { .. } => Kind::Reaction,
+        }
+    }
+
+    /// The target of a change.
+    pub(crate) fn target(&self) -> Option<&Target> {
+        match self {
+            Self::Message { .. } => None,
+            Self::Edit { target, .. } | Self::Delete { target } | Self::Reaction { target, .. } => {
+                Some(target)
+            }
+        }
+    }
+
+    /// The text of a message or an edit.
+    pub(crate) fn text(&self) -> Option<&Name> {
+        match self {
+            Self::Message { text } | Self::Edit { text, .. } => Some(text),
+            Self::Delete { .. } | Self::Reaction { .. } => None,
+        }
+    }
+}
+
+/// Number of users that reacted to a message with an emoji.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct ReactionCount {
+    pub(crate) emoji: Name,
+    pub(crate) count: u64,
+}
+
+/// A message of a page, with its changes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Folded {
+    #[serde(flatten)]
+    pub(crate) message: Entry,
+    pub(crate) edited_ts: Option<u64>,
+    #[serde(default)]
+    pub(crate) reactions: Vec<ReactionCount>,
+    /// Seq of the newest change; none if the message was not changed.
+    pub(crate) rev: Option<u64>,
+}
+
+/// A page of messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Page {
+    pub(crate) room: Name,
+    pub(crate) epoch: Option<Name>,
+    /// Seqs that the page covers.
+    pub(crate) covers: RangeInclusive<u64>,
+    /// Head of the log when the page was made. A store without changes does not report it.
+    pub(crate) as_of: Option<u64>,
+    pub(crate) messages: Vec<Folded>,
 }
 
 /// Status of a recovery.
@@ -72,12 +186,16 @@ pub(crate) enum Act {
     Lost { close: Option<u16> },
     /// The client disconnected on purpose. It stays away until the next `Connected`.
     Away,
-    /// A message is about to be sent, for the first time or again.
-    Sent { room: Name, key: Name, text: Name },
+    /// A message or change is about to be sent, for the first time or again.
+    Sent { room: Name, key: Name, content: Content },
     /// The server acknowledged a message.
     Acked { room: Name, key: Name, position: Position, duplicate: bool },
     /// The server refused a message temporarily. It may still be stored.
     Refused { key: Name, code: String },
+    /// The server refused a change for good, because its target does not exist. It is not stored.
+    Rejected { key: Name },
+    /// A page arrived. Before the event `asked` the client had not requested it, and had received the room up to `held`.
+    Paged { page: Box<Page>, asked: usize, held: u64 },
     /// The client's own `joined`. `since` is the position that it sent.
     Joined { room: Name, since: Option<Position>, head: Position, recovery: Option<Recovery> },
     /// The server sent `resync`.
@@ -136,14 +254,23 @@ pub(crate) enum Paging {
     Backward,
 }
 
-/// Whole log of a room as an instance served it at the end of the run. Always ascending.
+/// Whole log of a room at the end of the run, as an instance replayed it, or as an export of the store has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Served {
+    /// `None`: the export.
+    pub(crate) instance: Option<Instance>,
+    pub(crate) room: Name,
+    pub(crate) epoch: Option<Name>,
+    pub(crate) entries: Vec<Arc<Entry>>,
+}
+
+/// All messages of a room as an instance served them at the end of the run, in the order of the requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ServedPages {
     pub(crate) instance: Instance,
     pub(crate) room: Name,
     pub(crate) paging: Paging,
-    pub(crate) epoch: Option<Name>,
-    pub(crate) entries: Vec<Arc<Entry>>,
+    pub(crate) pages: Vec<Page>,
 }
 
 /// Members of a room after the leave grace: those expected, and those that an instance reported.
@@ -182,6 +309,7 @@ pub(crate) struct History {
     pub(crate) events: Vec<Event>,
     pub(crate) phases: Vec<Phase>,
     pub(crate) served: Vec<Served>,
+    pub(crate) pages: Vec<ServedPages>,
     pub(crate) presence: Vec<Presence>,
     pub(crate) resources: Vec<Resources>,
     /// Panic lines in the logs of instances.
@@ -225,10 +353,16 @@ impl fmt::Display for History {
             }
         }
         for served in &self.served {
-            let Served { instance, room, paging, epoch, entries } = served;
-            writeln!(f, "served by {} {paging:?} {room} epoch {epoch:?}", instance.0)?;
+            let Served { instance, room, epoch, entries } = served;
+            writeln!(f, "served by {instance:?} {room} epoch {epoch:?}")?;
             for entry in entries {
-                writeln!(f, "  {} {} {} {:?}", entry.seq, entry.id, entry.from, entry.key)?;
+                let Entry { kind, seq, id, from, key, target, deleted, .. } = &**entry;
+                writeln!(f, "  {seq} {id} {from} {key:?} {kind:?} of {target:?}, deleted {deleted}")?;
+            }
+        }
+        for ServedPages { instance, room, paging, pages } in &self.pages {
+            for page in pages {
+                writeln!(f, "served by {} {paging:?} {room} {page:?}", instance.0)?;
             }
         }
         for presence in &self.presence {

@@ -1,12 +1,14 @@
 //! The judge: a pure function from a recorded history to a list of anomalies.
 //!
-//! There are thirteen rules. Each is a function in a module below, and is unit-tested with made-up histories that break
+//! There are sixteen rules. Each is a function in a module below, and is unit-tested with made-up histories that break
 //! only this rule ([`tests`]). Rules do not know the schedule. The phases of the history name the recoveries that are
 //! allowed and the counters that must move.
 //!
 //! To add a rule: write a function from a [`Case`] to anomalies, add a row in [`RULES`], a variant of [`Anomaly`] with
 //! all details for finding the fault, and a history in the tests.
 
+mod changes;
+mod fold;
 mod healing;
 mod log;
 mod members;
@@ -19,7 +21,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::time::Duration;
 
-use crate::history::{Act, Entry, EventKind, History, Instance, Name, Paging, Position, Served, Status};
+pub(crate) use self::changes::PageFault;
+use crate::history::{
+    Act, Content, Entry, EventKind, History, Instance, Kind, Name, Position, Served, Status,
+};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Rule {
@@ -29,7 +34,7 @@ pub(crate) struct Rule {
 }
 
 /// All rules, by number.
-pub(crate) const RULES: [Rule; 13] = [
+pub(crate) const RULES: [Rule; 16] = [
     Rule {
         number: 1,
         name: "an acked message is in the log once, at the acked position",
@@ -71,6 +76,21 @@ pub(crate) const RULES: [Rule; 13] = [
         name: "servers follow the protocol and do not panic",
         find: whole_run::servers_follow_the_protocol,
     },
+    Rule {
+        number: 14,
+        name: "a page has the state of the log at its `as_of`",
+        find: changes::pages_have_the_state_of_the_log,
+    },
+    Rule {
+        number: 15,
+        name: "a deleted text is shown to nobody after the ack",
+        find: changes::deleted_texts_are_gone,
+    },
+    Rule {
+        number: 16,
+        name: "changes follow their messages, and are refused only for deleted ones",
+        find: changes::changes_follow_their_messages,
+    },
 ];
 
 /// A violation of a rule.
@@ -104,17 +124,16 @@ pub(crate) enum Anomaly {
     },
     /// The seqs of a log are not contiguous.
     Hole {
-        instance: Instance,
+        instance: Option<Instance>,
         room: Name,
-        paging: Paging,
         expected: u64,
         found: u64,
     },
-    /// Two pagings or two instances differ from this seq on.
+    /// Two logs of a room differ from this seq on. `None` is the export.
     LogsDiffer {
         room: Name,
-        one: (Instance, Paging),
-        other: (Instance, Paging),
+        one: Option<Instance>,
+        other: Option<Instance>,
         from_seq: u64,
     },
     /// A member received an entry before the entries that precede it.
@@ -266,6 +285,32 @@ pub(crate) enum Anomaly {
         instance: Instance,
         line: String,
     },
+    /// A page is not the one of the log. `event` is `None` for pages that were read at the end.
+    WrongPage {
+        reader: Name,
+        room: Name,
+        fault: PageFault,
+        event: Option<usize>,
+    },
+    /// The text of a deleted message, or of its edit, was shown. `event` is `None` for logs that were read at the end.
+    DeletedIsShown {
+        client: Name,
+        room: Name,
+        seq: u64,
+        event: Option<usize>,
+    },
+    /// The log has a change that the rules forbid.
+    WrongChange {
+        entry: Box<Entry>,
+        fault: &'static str,
+    },
+    /// A change was refused although its message was not deleted, or is stored nevertheless.
+    WronglyRejected {
+        client: Name,
+        room: Name,
+        key: Name,
+        is_stored: bool,
+    },
 }
 
 /// Delay of an event that missed its limit.
@@ -326,28 +371,61 @@ impl fmt::Display for Verdict {
 /// Identity of a message: its sender and the sender's key.
 type MessageId<'a> = (&'a str, &'a str);
 
-/// A message as its sender knows it.
+/// A message or change as its sender knows it.
 struct Message<'a> {
     client: &'a Name,
     key: &'a Name,
     room: &'a Name,
-    text: &'a Name,
+    content: &'a Content,
     /// Event of the first sending.
     sent: usize,
     /// All acks: their events and positions.
     acks: Vec<(usize, &'a Position)>,
+    /// True if every ack was that of a duplicate.
+    is_duplicate: bool,
+    /// Event of the refusal for good.
+    rejected: Option<usize>,
     /// True if the message was refused once. It may then have a later position.
     refused: bool,
+}
+
+impl Message<'_> {
+    /// Event of the first ack, or of the refusal for good.
+    fn answered(&self) -> Option<usize> {
+        self.acks.first().map(|(event, _)| *event).or(self.rejected)
+    }
+}
+
+/// A log with indexes.
+struct RoomIndex<'a> {
+    entries: BTreeMap<u64, &'a Entry>,
+    /// Changes of each message, in order.
+    changes: HashMap<u64, Vec<&'a Entry>>,
+}
+
+impl<'a> RoomIndex<'a> {
+    fn new(log: &'a Served) -> Self {
+        let entries = log.entries.iter().map(|entry| (entry.seq, &**entry)).collect();
+        let mut changes: HashMap<_, Vec<_>> = HashMap::new();
+        for entry in &log.entries {
+            if let Some(target) = entry.target {
+                changes.entry(target).or_default().push(&**entry);
+            }
+        }
+        Self { entries, changes }
+    }
 }
 
 /// A history with indexes for the rules.
 struct Case<'a> {
     history: &'a History,
-    /// Reference log of each room; all others are compared with it.
+    /// Reference log of each room: the export, or the replay of the first instance. All others are compared with it.
     logs: BTreeMap<&'a str, &'a Served>,
     messages: HashMap<MessageId<'a>, Message<'a>>,
     /// Entries of each message in the logs.
     copies: HashMap<MessageId<'a>, Vec<&'a Entry>>,
+    /// Indexes of the reference logs, by room.
+    rooms: BTreeMap<&'a str, RoomIndex<'a>>,
     /// Event of the last loss. Messages acked before it may be missing. 0: no loss.
     loss: usize,
 }
@@ -364,8 +442,64 @@ impl<'a> Case<'a> {
                 copies.entry((&*entry.from, &**key)).or_default().push(&**entry);
             }
         }
+        let rooms = logs.iter().map(|(room, log)| (*room, RoomIndex::new(log))).collect();
         let lost_at = history.events.iter().rposition(|event| event.what == EventKind::Loss).unwrap_or(0);
-        Self { history, logs, messages: messages(history), copies, loss: lost_at }
+        Self { history, logs, messages: messages(history), copies, rooms, loss: lost_at }
+    }
+
+    /// The message or change as which an entry was sent.
+    fn sent<'c>(&'c self, entry: &'c Entry) -> Option<&'c Message<'a>> {
+        self.messages.get(&(&*entry.from, &**entry.key.as_ref()?))
+    }
+
+    /// The text of an entry, even if it was deleted.
+    fn text<'c>(&'c self, entry: &'c Entry) -> &'c Name {
+        let sent = self.sent(entry).and_then(|message| message.content.text());
+        sent.filter(|_| entry.deleted).unwrap_or(&entry.text)
+    }
+
+    /// The entry of a room at a seq.
+    fn entry(&self, room: &str, seq: u64) -> Option<&'a Entry> {
+        self.rooms.get(room)?.entries.get(&seq).copied()
+    }
+
+    /// All entries, by room and seq.
+    fn entries(&self) -> impl Iterator<Item = &'a Entry> {
+        self.rooms.values().flat_map(|room| room.entries.values().copied())
+    }
+
+    /// Changes of a message, in order.
+    fn changes_of(&self, message: &Entry) -> &[&'a Entry] {
+        let room = self.rooms.get(&*message.room);
+        room.and_then(|room| room.changes.get(&message.seq)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The deletion of a message, or of the message of an edit.
+    fn deletion_of(&self, entry: &Entry) -> Option<&'a Entry> {
+        let seq = match entry.kind {
+            Kind::Message => entry.seq,
+            Kind::Edit => entry.target?,
+            Kind::Delete | Kind::Reaction | Kind::Other => return None,
+        };
+        let changes = self.rooms.get(&*entry.room)?.changes.get(&seq)?;
+        changes.iter().find(|change| change.kind == Kind::Delete).copied()
+    }
+
+    fn has_changes(&self, room: &str) -> bool {
+        self.rooms.get(room).is_some_and(|room| !room.changes.is_empty())
+    }
+
+    /// Seq of the newest entry of a room.
+    fn head(&self, room: &str) -> u64 {
+        let last = self.rooms.get(room).and_then(|room| room.entries.last_key_value());
+        last.map_or(0, |(seq, _)| *seq)
+    }
+
+    /// Seqs of the messages of a room from `from` to `to`.
+    fn messages_in(&self, room: &str, from: u64, to: u64) -> Vec<u64> {
+        let Some(room) = self.rooms.get(room).filter(|_| from <= to) else { return Vec::new() };
+        let messages = room.entries.range(from..=to).filter(|(_, entry)| entry.kind == Kind::Message);
+        messages.map(|(seq, _)| *seq).collect()
     }
 
     /// All messages in the order of their first sending.
@@ -387,14 +521,29 @@ fn messages(history: &History) -> HashMap<MessageId<'_>, Message<'_>> {
     let mut messages: HashMap<MessageId<'_>, Message<'_>> = HashMap::new();
     for (index, _, client, _, act) in history.acts() {
         match act {
-            Act::Sent { room, key, text } => {
-                let new =
-                    || Message { client, key, room, text, sent: index, acks: Vec::new(), refused: false };
+            Act::Sent { room, key, content } => {
+                let new = || Message {
+                    client,
+                    key,
+                    room,
+                    content,
+                    sent: index,
+                    acks: Vec::new(),
+                    is_duplicate: true,
+                    rejected: None,
+                    refused: false,
+                };
                 messages.entry((client, key)).or_insert_with(new);
             }
-            Act::Acked { key, position, .. } => {
+            Act::Acked { key, position, duplicate, .. } => {
                 if let Some(message) = messages.get_mut(&(&**client, &**key)) {
                     message.acks.push((index, position));
+                    message.is_duplicate &= *duplicate;
+                }
+            }
+            Act::Rejected { key } => {
+                if let Some(message) = messages.get_mut(&(&**client, &**key)) {
+                    message.rejected.get_or_insert(index);
                 }
             }
             Act::Refused { key, .. } => {

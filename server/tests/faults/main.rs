@@ -64,6 +64,7 @@ async fn in_memory(crowd: Shape, seed: u64) -> Outcome {
     let mut run = Run::start(site, crowd, seed, Recorder::new()).await;
     let ended = async {
         schedule::calm(&mut run).await?;
+        schedule::changes(&mut run).await?;
         schedule::network(&mut run).await
     };
     let ended = ended.await;
@@ -78,6 +79,7 @@ async fn in_a_file(crowd: Shape, seed: u64, kills: usize) -> Outcome {
     let mut run = Run::start(site, crowd, seed, Recorder::new()).await;
     let ended = async {
         schedule::calm(&mut run).await?;
+        schedule::changes(&mut run).await?;
         // A slow disk, so that kills fall into commits.
         #[cfg(target_os = "linux")]
         shim.delay_syncs(Duration::from_millis(3));

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::client::Load;
 use crate::crowd::Shape;
 use crate::disk_model::{DiskModel, Operation, Unsynced, read};
-use crate::history::{Act, Entry, History, Name, Paging, Position};
+use crate::history::{Act, Entry, History, Name, Position};
 use crate::outcome::seed;
 use crate::probe::Probe;
 use crate::recorder::{Recorder, Stuck};
@@ -29,8 +29,15 @@ use crate::wire::{Frame, Socket, message};
 /// One in this many cuts is checked by starting the server.
 const SERVED: usize = 20;
 
-const CROWD: Shape =
-    Shape { senders: 6, visitors: 0, listeners: 2, slow: 0, rooms: 3, pause: Duration::from_millis(10) };
+const CROWD: Shape = Shape {
+    senders: 6,
+    visitors: 0,
+    listeners: 2,
+    slow: 0,
+    rooms: 3,
+    pause: Duration::from_millis(10),
+    changes: 0.0,
+};
 
 /// An ack with the data to find it in a file.
 struct Acked {
@@ -149,7 +156,7 @@ async fn served(site: &Site, acks: &[&Acked]) -> Vec<Entry> {
     let rooms: HashSet<&Name> = acks.iter().map(|ack| &ack.room).collect();
     let mut entries = Vec::new();
     for room in rooms {
-        let log = probe.log(room, Paging::Forward, &Recorder::new()).await.expect("the log");
+        let log = probe.log(room, &Recorder::new()).await.expect("the log");
         entries.extend(log.entries.iter().map(|entry| (**entry).clone()));
     }
     entries

@@ -11,7 +11,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::history::{Act, Entry, Event, EventKind, History, Instance, Name, Status};
+use crate::history::{Act, Entry, Event, EventKind, History, Instance, Kind, Name, Status};
 use crate::wire::TIMEOUT;
 
 /// Difference of entry times that only a changed clock explains, because no run takes so long.
@@ -56,8 +56,14 @@ impl Recorder {
         Self(Arc::new(RecorderState { began: Instant::now(), syncs, book, changed }))
     }
 
-    pub(crate) fn act(&self, instance: Instance, client: &Name, connection: u32, act: Act) {
-        self.write(instance, EventKind::Client { client: client.clone(), connection, act });
+    /// Records an act of a client and returns the index of its event.
+    pub(crate) fn act(&self, instance: Instance, client: &Name, connection: u32, act: Act) -> usize {
+        self.write(instance, EventKind::Client { client: client.clone(), connection, act })
+    }
+
+    /// Index of the next event.
+    pub(crate) fn next_event(&self) -> usize {
+        self.edit(|history| history.events.len())
     }
 
     /// Records a fault and returns the index of its event.
@@ -161,6 +167,13 @@ pub(crate) struct Progress {
     pub(crate) refusals: u64,
     pub(crate) reconnects: u64,
     pub(crate) delivered: u64,
+    pub(crate) pages: u64,
+    /// Changes that were acked, those that changed nothing included.
+    pub(crate) changes: u64,
+    /// Changes that were refused because their messages are deleted.
+    pub(crate) rejections: u64,
+    /// Deletions that were stored.
+    pub(crate) deletions: u64,
     pub(crate) resyncs: u64,
     pub(crate) resets: u64,
     /// Number of closes by close code.
@@ -187,6 +200,8 @@ pub(crate) struct ClientState {
     seen: BTreeMap<Name, u64>,
     /// Messages without an ack, with the event of their first sending.
     unacked: BTreeMap<Name, usize>,
+    /// Kinds of the changes without an ack.
+    changes: BTreeMap<Name, Kind>,
 }
 
 impl ClientState {
@@ -223,17 +238,30 @@ impl Progress {
                 standing.present &= *act != Act::Away;
                 standing.joined.clear();
             }
-            Act::Sent { key, .. } => {
+            Act::Sent { key, content, .. } => {
                 standing.unacked.entry(key.clone()).or_insert(index);
+                if content.kind() != Kind::Message {
+                    standing.changes.insert(key.clone(), content.kind());
+                }
             }
             Act::Acked { room, key, position, duplicate } => {
                 standing.unacked.remove(key);
+                if let Some(kind) = standing.changes.remove(key) {
+                    self.changes += 1;
+                    self.deletions += u64::from(kind == Kind::Delete);
+                }
                 self.acks += 1;
                 self.duplicates += u64::from(*duplicate);
                 let head = self.heads.entry(room.clone()).or_default();
                 *head = position.seq.max(*head);
             }
+            Act::Rejected { key } => {
+                standing.unacked.remove(key);
+                standing.changes.remove(key);
+                self.rejections += 1;
+            }
             Act::Refused { .. } => self.refusals += 1,
+            Act::Paged { .. } => self.pages += 1,
             Act::Violation { .. } => {}
             Act::Joined { room, since, head, recovery } => {
                 standing.joined.insert(room.clone());
@@ -291,6 +319,10 @@ impl Progress {
             ("client_duplicates", _) => self.duplicates,
             ("client_refusals", _) => self.refusals,
             ("client_resyncs", _) => self.resyncs,
+            ("client_pages", _) => self.pages,
+            ("client_changes", _) => self.changes,
+            ("client_rejections", _) => self.rejections,
+            ("client_deletions", _) => self.deletions,
             ("client_resets", _) => self.resets,
             ("client_clock_jumps", _) => self.jumps,
             ("client_closes", code) => {

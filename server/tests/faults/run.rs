@@ -2,7 +2,7 @@
 //!
 //! One server has its own store. Several servers share a Redis, and each reaches it through a proxy ([`Cluster`]). A
 //! schedule is a sequence of phases. A phase applies load, causes a fault, waits for recovery, and names the counters
-//! that must move. At the end the crowd is silent, all logs are read once more, and the judge decides (`end`).
+//! that must move. At the end the crowd is silent, all logs are exported and read once more, and the judge decides (`end`).
 
 mod cluster;
 mod end;
@@ -159,6 +159,12 @@ impl Run {
     pub(crate) async fn acks(&self, more: u64) -> Result<(), Stuck> {
         let goal = self.recorder.progress(|progress| progress.acks) + more;
         self.recorder.until(&format!("{goal} acks"), |progress| progress.acks >= goal).await
+    }
+
+    /// Waits for this many more deletions.
+    pub(crate) async fn deletions(&self, more: u64) -> Result<(), Stuck> {
+        let goal = self.recorder.progress(|progress| progress.deletions) + more;
+        self.recorder.until(&format!("{goal} deletions"), |progress| progress.deletions >= goal).await
     }
 
     /// Waits until the sum of these series changes.

@@ -23,8 +23,15 @@ pub(crate) use self::cluster::{
 pub(crate) use self::shimmed::{full_disk, jumping_clock};
 
 /// A crowd small enough to run beside other tests.
-pub(crate) const CROWD: Shape =
-    Shape { senders: 12, visitors: 4, listeners: 8, slow: 2, rooms: 6, pause: Duration::from_millis(50) };
+pub(crate) const CROWD: Shape = Shape {
+    senders: 12,
+    visitors: 4,
+    listeners: 8,
+    slow: 2,
+    rooms: 6,
+    pause: Duration::from_millis(50),
+    changes: 0.3,
+};
 /// The same crowd with more traffic, and without slow readers, who would never catch up.
 pub(crate) const BUSY_CROWD: Shape = Shape { pause: Duration::from_millis(5), slow: 0, ..CROWD };
 
@@ -56,6 +63,22 @@ pub(crate) async fn calm(run: &mut Run) -> Done {
             run.crowd.toggle_visitors(&mut run.rng);
         }
         Ok(())
+    })
+    .await
+}
+
+/// Changes of messages, also while visitors are away. What they missed may be deleted when they return.
+pub(crate) async fn changes(run: &mut Run) -> Done {
+    let provokes = &["client_changes", "client_deletions", "client_rejections", "client_pages"];
+    run.phase("changes", provokes, async |run| {
+        for _ in 0..5 {
+            run.crowd.load(Load::Short);
+            run.acks(30).await?;
+            run.crowd.send_visitors_away();
+            run.deletions(4).await?;
+        }
+        run.crowd.load(Load::Short);
+        run.heal(BTreeMap::new()).await
     })
     .await
 }

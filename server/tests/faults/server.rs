@@ -104,6 +104,19 @@ impl Site {
         self.directory.path().join("data")
     }
 
+    /// All rooms in the store, as `export` prints them. `None`: they are in memory.
+    pub(crate) async fn export(&self) -> Result<Option<String>, Stuck> {
+        if self.flags.iter().any(|flag| flag == "--memory") {
+            return Ok(None);
+        }
+        let redis = self.flags.iter().find(|flag| flag.starts_with("--redis-url="));
+        let arguments = match redis {
+            Some(redis) => vec![redis.into()],
+            None => vec!["--data-dir".into(), self.data().into()],
+        };
+        exported(arguments).await.map(Some)
+    }
+
     /// Starts a server and waits until it listens.
     pub(crate) async fn start(&self) -> Process {
         self.try_start().await.unwrap_or_else(|Stuck { awaited }| panic!("timed out: {awaited}"))
@@ -122,6 +135,19 @@ impl Site {
         thread::spawn(move || reader.read(stderr));
         let unknown: SocketAddr = ([127, 0, 0, 1], 0).into();
         Process { child, log, address: unknown, admin: unknown }.listening().await
+    }
+}
+
+/// Runs `export` with these arguments and returns the lines.
+async fn exported(arguments: Vec<OsString>) -> Result<String, Stuck> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_realtime-server"));
+    command.args(["export", "--all"]).args(arguments).env_clear().stdin(Stdio::null());
+    let output = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic");
+    let output = output.expect("the program starts");
+    if output.status.success() {
+        Ok(String::from_utf8(output.stdout).expect("lines of JSON"))
+    } else {
+        Err(Stuck { awaited: format!("an export, not {}", String::from_utf8_lossy(&output.stderr)) })
     }
 }
 

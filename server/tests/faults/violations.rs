@@ -30,6 +30,7 @@ async fn acts_after(answers: &[&str]) -> Vec<Act> {
         others: Vec::new(),
         pause: Duration::from_secs(1),
         slow: false,
+        changes: 0.0,
         seed: 1,
     };
     let (intent, wanted) = watch::channel(Intent::Online(Load::Silent));

@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::history::{Entry, Name, Position, Recovery};
+use crate::history::{Content, Folded, Name, Page, Position, Recovery, Target};
 
 /// Limit for connecting, and for writing a frame.
 const DIAL: Duration = Duration::from_secs(3);
@@ -38,10 +38,30 @@ pub(crate) struct Frame {
     pub(crate) recovery: Option<Recovery>,
     pub(crate) code: Option<String>,
     pub(crate) temporary: Option<bool>,
-    pub(crate) messages: Option<Vec<Entry>>,
+    pub(crate) messages: Option<Vec<Folded>>,
+    pub(crate) from_seq: Option<u64>,
+    pub(crate) to_seq: Option<u64>,
+    pub(crate) as_of: Option<u64>,
     pub(crate) has_more: Option<bool>,
     pub(crate) members: Option<Vec<Name>>,
     pub(crate) member_count: Option<u64>,
+    /// Frames that the server supports besides messages.
+    #[serde(default)]
+    pub(crate) features: Vec<String>,
+    #[serde(rename = "ref")]
+    pub(crate) reference: Option<Name>,
+}
+
+impl Frame {
+    /// The page of a `history` frame. `None`: a field is missing. A page of a store without changes covers
+    /// its messages.
+    pub(crate) fn into_page(self) -> Option<Page> {
+        let messages = self.messages?;
+        let seq = |message: Option<&Folded>| message.map_or(0, |folded| folded.message.seq);
+        let to = self.to_seq.unwrap_or_else(|| seq(messages.last()));
+        let covers = self.from_seq.unwrap_or_else(|| seq(messages.first()))..=to;
+        Some(Page { room: self.room?, epoch: self.epoch, covers, as_of: self.as_of, messages })
+    }
 }
 
 /// Input from a connection.
@@ -131,4 +151,34 @@ pub(crate) fn join(room: &str, since: Option<&Position>) -> Value {
 
 pub(crate) fn message(room: &str, key: &str, text: &str) -> Value {
     json!({"type": "message", "room": room, "text": text, "client_msg_id": key})
+}
+
+/// The frame of a message or a change.
+pub(crate) fn submission(room: &str, key: &str, content: &Content) -> Value {
+    let change = |kind: &str, Target { seq, id }: &Target| json!({"type": kind, "room": room, "target": seq, "target_id": id, "client_msg_id": key});
+    match content {
+        Content::Message { text } => message(room, key, text),
+        Content::Edit { target, text } => {
+            let mut frame = change("edit", target);
+            frame["text"] = (**text).into();
+            frame
+        }
+        Content::Delete { target } => change("delete", target),
+        Content::Reaction { target, emoji, removed } => {
+            let mut frame = change("reaction", target);
+            frame["emoji"] = (**emoji).into();
+            if *removed {
+                frame["removed"] = true.into();
+            }
+            frame
+        }
+    }
+}
+
+/// Request for a page. `range` has its further fields.
+pub(crate) fn history(room: &str, range: &Value) -> Value {
+    let mut frame = range.clone();
+    frame["type"] = "history".into();
+    frame["room"] = room.into();
+    frame
 }

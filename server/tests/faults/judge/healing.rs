@@ -58,7 +58,8 @@ impl Track<'_> {
     }
 }
 
-/// Rule 9. Within the limit all clients are connected, all earlier messages are acked, and all earlier acked entries
+/// Rule 9. Within the limit all clients are connected, all earlier messages are acked or
+/// refused for good, and all earlier acked entries
 /// are delivered.
 pub(super) fn healed_in_time(case: &Case<'_>) -> Vec<Anomaly> {
     let tracks = tracks(case.history);
@@ -129,11 +130,11 @@ fn not_acked(
 ) -> Vec<Anomaly> {
     let open = messages.iter().filter(|message| {
         message.sent < lifted.event
-            && message.acks.first().is_none_or(|(event, _)| *event > lifted.event)
+            && message.answered().is_none_or(|event| event > lifted.event)
             && staying.contains_key(&message.client)
     });
     open.filter_map(|message| {
-        let acked = message.acks.first().map(|(event, _)| case.history.events[*event].at);
+        let acked = message.answered().map(|event| case.history.events[event].at);
         let late = lifted.late(acked)?;
         Some(Anomaly::NotAckedInTime {
             client: message.client.clone(),

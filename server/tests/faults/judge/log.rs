@@ -1,9 +1,9 @@
 //! Rules about the logs that were served at the end (1, 2, 4, 7).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use super::{Anomaly, Case, Message};
-use crate::history::{Act, Entry, Name, Position, Served, Status};
+use crate::history::{Act, Content, Entry, Kind, Name, Position, Served, Status};
 
 /// Rule 1. Each ack of a message names the position of its one entry. Rooms whose log was not served are skipped.
 pub(super) fn acked_is_in_log(case: &Case<'_>) -> Vec<Anomaly> {
@@ -19,6 +19,9 @@ fn kept(case: &Case<'_>, message: &Message<'_>) -> Vec<Anomaly> {
     let acked = message.acks[0].1.clone();
     let copies = case.copies(message);
     let [entry] = copies[..] else {
+        if copies.is_empty() && changed_nothing(case, message) {
+            return Vec::new();
+        }
         // A message acked before a loss may be missing. Rule 4 checks that clients were notified.
         let may_be_lost = message.acks[0].0 < case.loss;
         return match copies.is_empty() {
@@ -42,7 +45,21 @@ fn kept(case: &Case<'_>, message: &Message<'_>) -> Vec<Anomaly> {
         .collect()
 }
 
-/// Rule 2. The seqs of every log count from 1 without a hole, and all pagings of all instances agree.
+/// True for a change that changed nothing: it is not in the log, and its acks have the position of its message or of an
+/// earlier change of it.
+fn changed_nothing(case: &Case<'_>, change: &Message<'_>) -> bool {
+    let Some(target) = change.content.target() else { return false };
+    let is_of_target = |position: &Position| {
+        let stored = case.entry(change.room, position.seq);
+        stored.is_some_and(|stored| {
+            let of = if stored.kind == Kind::Message { Some(stored.seq) } else { stored.target };
+            position.id.as_ref() == Some(&stored.id) && of == Some(target.seq)
+        })
+    };
+    change.is_duplicate && change.acks.iter().all(|(_, position)| is_of_target(position))
+}
+
+/// Rule 2. The seqs of every log count from 1 without a hole, and all instances agree.
 pub(super) fn logs_agree(case: &Case<'_>) -> Vec<Anomaly> {
     let mut anomalies: Vec<_> = case.history.served.iter().filter_map(hole).collect();
     for served in &case.history.served {
@@ -57,8 +74,8 @@ pub(super) fn logs_agree(case: &Case<'_>) -> Vec<Anomaly> {
         };
         anomalies.push(Anomaly::LogsDiffer {
             room: served.room.clone(),
-            one: (first.instance, first.paging),
-            other: (served.instance, served.paging),
+            one: first.instance,
+            other: served.instance,
             from_seq,
         });
     }
@@ -71,27 +88,17 @@ fn hole(served: &Served) -> Option<Anomaly> {
         return Some(Anomaly::NoEpoch { room: served.room.clone() });
     }
     let (expected, entry) = (1..).zip(&served.entries).find(|(expected, entry)| entry.seq != *expected)?;
-    Some(Anomaly::Hole {
-        instance: served.instance,
-        room: served.room.clone(),
-        paging: served.paging,
-        expected,
-        found: entry.seq,
-    })
+    Some(Anomaly::Hole { instance: served.instance, room: served.room.clone(), expected, found: entry.seq })
 }
 
-/// Rule 4. Every delivered entry equals its entry in the log, and every entry in the log equals a sent message.
+/// Rule 4. Every delivered entry equals its entry in the log, and every entry in the log equals a sent message or change.
 pub(super) fn delivered_is_in_log(case: &Case<'_>) -> Vec<Anomaly> {
-    let mut by_place: BTreeMap<(&str, u64), &Entry> = BTreeMap::new();
-    for entry in case.logs.values().flat_map(|log| &log.entries) {
-        by_place.insert((&entry.room, entry.seq), entry);
-    }
     let resets = last_resets(case);
     let mut anomalies = Vec::new();
     for (event, _, client, _, act) in case.history.acts() {
         if let Act::Delivered(delivered) = act
             && case.logs.contains_key(&*delivered.room)
-            && by_place.get(&(&*delivered.room, delivered.seq)) != Some(&&**delivered)
+            && !case.entry(&delivered.room, delivered.seq).is_some_and(|stored| has_content(case, stored, delivered))
             // The entry was lost later, and the client was notified.
             && !(event < case.loss && resets.get(&(client, &delivered.room)).is_some_and(|reset| *reset > case.loss))
         {
@@ -99,7 +106,7 @@ pub(super) fn delivered_is_in_log(case: &Case<'_>) -> Vec<Anomaly> {
             anomalies.push(Anomaly::DeliveredIsNotInLog { client: client.clone(), delivered, event });
         }
     }
-    let invented = by_place.into_values().filter(|entry| !was_sent(case, entry));
+    let invented = case.entries().filter(|entry| !was_sent(case, entry));
     anomalies.extend(invented.map(|entry| Anomaly::NeverSent { entry: Box::new(entry.clone()) }));
     anomalies
 }
@@ -117,10 +124,29 @@ fn last_resets<'a>(case: &Case<'a>) -> HashMap<(&'a Name, &'a Name), usize> {
     resets.collect()
 }
 
+/// True if a delivered entry is that of the log. Its text may have been deleted since.
+fn has_content(case: &Case<'_>, stored: &Entry, delivered: &Entry) -> bool {
+    let has_text = case.text(stored) == &delivered.text;
+    stored.is_same(delivered) && if delivered.deleted { stored.deleted } else { has_text }
+}
+
 fn was_sent(case: &Case<'_>, entry: &Entry) -> bool {
-    let Some(key) = &entry.key else { return false };
-    let message = case.messages.get(&(&*entry.from, &**key));
-    message.is_some_and(|message| *message.room == entry.room && *message.text == entry.text)
+    case.sent(entry).is_some_and(|message| *message.room == entry.room && is_of(entry, message.content))
+}
+
+/// True if an entry has this content, or is a tombstone of it.
+fn is_of(entry: &Entry, content: &Content) -> bool {
+    let Entry { kind, text, target, emoji, removed, deleted, .. } = entry;
+    let expected = match content {
+        Content::Message { .. } => (Kind::Message, None, false),
+        Content::Edit { .. } => (Kind::Edit, None, false),
+        Content::Delete { .. } => (Kind::Delete, None, false),
+        Content::Reaction { emoji, removed, .. } => (Kind::Reaction, Some(emoji), *removed),
+    };
+    let has_text = if *deleted { text.is_empty() } else { content.text().map_or("", |text| text) == &**text };
+    (*kind, emoji.as_ref(), *removed) == expected
+        && has_text
+        && *target == content.target().map(|target| target.seq)
 }
 
 /// Rule 7. A message without an ack is stored at most once.

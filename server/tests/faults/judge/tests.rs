@@ -1,5 +1,6 @@
 //! Made-up histories: a sound one, and for each rule one or more that break only this rule.
 
+mod changes;
 mod history_builder;
 
 use std::sync::Arc;
@@ -61,7 +62,7 @@ fn rule_2_breaks_if_the_logs_of_instances_differ() {
     let mut builder = sound();
     builder.served(&log());
     let mut other = builder.history.served[0].clone();
-    other.instance = Instance(1);
+    other.instance = Some(Instance(1));
     let mut changed = log();
     changed[1].ts += 1;
     other.entries = changed.into_iter().map(Arc::new).collect();
@@ -341,7 +342,14 @@ fn a_room_whose_log_was_not_served_breaks_nothing() {
     let entry = Entry { room: room.clone(), ..entry(1, "alice", "x") };
     let joined = Act::Joined { room: room.clone(), since: None, head: Position::START, recovery: None };
     builder.act("alice", joined);
-    builder.act("alice", Act::Sent { room: room.clone(), key: "x".into(), text: entry.text.clone() });
+    builder.act(
+        "alice",
+        Act::Sent {
+            room: room.clone(),
+            key: "x".into(),
+            content: Content::Message { text: entry.text.clone() },
+        },
+    );
     builder.act("alice", Act::Acked { room, key: "x".into(), position: position(1), duplicate: false });
     builder.delivered("alice", &entry).served(&log()).breaks(&[]);
 }

@@ -60,11 +60,15 @@ impl Run {
         });
         self.recorder.progress(|progress| {
             format!(
-                "{} acks ({} duplicates), {} entries delivered, {} reconnects, {} refusals; {} kills, {} stops, {} dedup hits, \
+                "{} acks ({} duplicates), {} changes ({} deletions, {} refused), {} entries delivered, {} pages, {} reconnects, {} refusals; {} kills, {} stops, {} dedup hits, \
                  {} gap fills, {} resyncs, {} resets, {} replays; {} healings, the longest {:?}{memory}",
                 progress.acks,
                 progress.duplicates,
+                progress.changes,
+                progress.deletions,
+                progress.rejections,
                 progress.delivered,
+                progress.pages,
                 progress.reconnects,
                 progress.refusals,
                 self.kills,
@@ -95,12 +99,17 @@ impl Run {
                 probe.close().await;
             }
         }
+        // The export comes first: the judge compares all else with it.
+        let exported = self.nodes[0].export(&self.recorder).await?;
+        self.recorder.edit(|history| history.served.extend(exported));
         for node in &self.nodes {
             let mut probe = Probe::new(node.instance, node.process.address()).await?;
             for room in &self.crowd.rooms {
+                let served = probe.log(room, &self.recorder).await?;
+                self.recorder.edit(|history| history.served.push(served));
                 for paging in [Paging::Forward, Paging::Backward] {
-                    let served = probe.log(room, paging, &self.recorder).await?;
-                    self.recorder.edit(|history| history.served.push(served));
+                    let pages = probe.pages(room, paging).await?;
+                    self.recorder.edit(|history| history.pages.push(pages));
                 }
             }
             probe.close().await;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::history::{
-    Act, Entry, Event, EventKind, History, Instance, Name, Paging, Phase, Position, Recovery, Served, Status,
+    Act, Content, Entry, Event, EventKind, Folded, History, Instance, Kind, Name, Page, Phase, Position,
+    Recovery, Served, Status, Target,
 };
 use crate::judge::{Verdict, judge};
 
@@ -54,7 +55,23 @@ impl HistoryBuilder {
     }
 
     pub(super) fn sends(&mut self, client: &str, key: &str) -> &mut Self {
-        self.act(client, Act::Sent { room: ROOM.into(), key: key.into(), text: text_of(key) })
+        self.sends_content(client, key, Content::Message { text: text_of(key) })
+    }
+
+    pub(super) fn sends_content(&mut self, client: &str, key: &str, content: Content) -> &mut Self {
+        self.act(client, Act::Sent { room: ROOM.into(), key: key.into(), content })
+    }
+
+    /// Acks a change that changes nothing, with the position of an earlier entry.
+    pub(super) fn acked_as_duplicate(&mut self, client: &str, key: &str, seq: u64) -> &mut Self {
+        let acked =
+            Act::Acked { room: ROOM.into(), key: key.into(), position: position(seq), duplicate: true };
+        self.act(client, acked)
+    }
+
+    /// Adds a page that was requested before the event `asked`, by a client that held the room up to `held`.
+    pub(super) fn paged(&mut self, client: &str, page: &Page, asked: usize, held: u64) -> &mut Self {
+        self.act(client, Act::Paged { page: Box::new(page.clone()), asked, held })
     }
 
     pub(super) fn acked(&mut self, client: &str, key: &str, seq: u64) -> &mut Self {
@@ -88,18 +105,16 @@ impl HistoryBuilder {
         self
     }
 
-    /// Ends the history: it is one phase, and both pagings return `entries`.
+    /// Index of the next event.
+    pub(super) fn next_event(&self) -> usize {
+        self.history.events.len()
+    }
+
+    /// Ends the history: it is one phase, and the log has `entries`.
     pub(super) fn served(&mut self, entries: &[Entry]) -> &mut Self {
         let entries: Vec<_> = entries.iter().cloned().map(Arc::new).collect();
-        for paging in [Paging::Forward, Paging::Backward] {
-            self.history.served.push(Served {
-                instance: Instance(0),
-                room: ROOM.into(),
-                paging,
-                epoch: Some(EPOCH.into()),
-                entries: entries.clone(),
-            });
-        }
+        let (instance, room, epoch) = (Some(Instance(0)), ROOM.into(), Some(EPOCH.into()));
+        self.history.served.push(Served { instance, room, epoch, entries });
         self.history.phases = vec![Phase {
             name: "all of it".to_owned(),
             events: 0..self.history.events.len(),
@@ -127,6 +142,7 @@ pub(super) fn position(seq: u64) -> Position {
 
 pub(super) fn entry(seq: u64, from: &str, key: &str) -> Entry {
     Entry {
+        kind: Kind::Message,
         room: ROOM.into(),
         seq,
         id: format!("id-{seq}").into(),
@@ -134,7 +150,44 @@ pub(super) fn entry(seq: u64, from: &str, key: &str) -> Entry {
         text: text_of(key),
         ts: 1_000 + seq,
         key: Some(key.into()),
+        target: None,
+        emoji: None,
+        removed: false,
+        deleted: false,
     }
+}
+
+/// The target of a change.
+pub(super) fn target(seq: u64) -> Target {
+    Target { seq, id: format!("id-{seq}").into() }
+}
+
+/// The entry of a change.
+pub(super) fn change(seq: u64, from: &str, key: &str, content: &Content) -> Entry {
+    let (kind, emoji, removed) = match content {
+        Content::Message { .. } => (Kind::Message, None, false),
+        Content::Edit { .. } => (Kind::Edit, None, false),
+        Content::Delete { .. } => (Kind::Delete, None, false),
+        Content::Reaction { emoji, removed, .. } => (Kind::Reaction, Some(emoji.clone()), *removed),
+    };
+    let text = content.text().cloned().unwrap_or_default();
+    let target = content.target().map(|target| target.seq);
+    Entry { kind, text, target, emoji, removed, ..entry(seq, from, key) }
+}
+
+/// The tombstone of an entry.
+pub(super) fn tombstone(entry: &Entry) -> Entry {
+    Entry { text: "".into(), deleted: true, ..entry.clone() }
+}
+
+/// A page from the start, as of `as_of`.
+pub(super) fn page(as_of: u64, messages: Vec<Folded>) -> Page {
+    Page { room: ROOM.into(), epoch: Some(EPOCH.into()), covers: 1..=as_of, as_of: Some(as_of), messages }
+}
+
+/// A message without changes, as in a page.
+pub(super) fn plain(message: &Entry) -> Folded {
+    Folded { message: message.clone(), edited_ts: None, reactions: Vec::new(), rev: None }
 }
 
 /// Three messages of Alice.
