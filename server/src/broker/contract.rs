@@ -7,6 +7,7 @@
 //! the file of its topic, and its name below.
 
 pub(super) mod changes;
+mod equality;
 mod founding;
 mod history;
 mod order;
