@@ -22,6 +22,11 @@ pub const TEXT_CHARS: usize = 4_000;
 pub const TOKEN_CHARS: usize = 64;
 /// Longest topic, reason and search query, in Unicode scalar values.
 pub const LINE_CHARS: usize = 250;
+/// The beginning of the name of a direct room, and the number of letters after it, which are from [`BASE32`].
+pub(crate) const DIRECT_PREFIX: &str = "dm:";
+pub(crate) const DIRECT_LETTERS: usize = 26;
+/// The alphabet of base32 (RFC 4648), in lower case.
+pub(crate) const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
 /// The reason why a text is not a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -342,10 +347,25 @@ impl RoomName {
         nfc(&self.0)
     }
 
-    /// Returns true if the name is reserved for direct messages, which do not exist yet. Nobody may use it.
+    /// Returns true if the name is reserved: for direct rooms (`dm:`), which only their users may use, or for later use
+    /// (`sys:`).
     #[must_use]
     pub fn is_reserved(&self) -> bool {
-        self.0.starts_with("dm:")
+        self.0.starts_with(DIRECT_PREFIX) || self.0.starts_with("sys:")
+    }
+
+    /// Returns true if the name is that of a [direct room](crate::DirectPair): `dm:` and 26 letters.
+    #[must_use]
+    pub fn is_direct(&self) -> bool {
+        self.0.strip_prefix(DIRECT_PREFIX).is_some_and(|letters| {
+            letters.len() == DIRECT_LETTERS && letters.bytes().all(|letter| BASE32.contains(&letter))
+        })
+    }
+
+    /// A name that is known to be valid.
+    pub(crate) fn of_checked(name: &str) -> Self {
+        debug_assert!(check_name(name).is_ok());
+        Self(name.into())
     }
 }
 
@@ -376,6 +396,12 @@ impl EntryId {
     #[must_use]
     pub fn from_parts(ts: Timestamp, random: u128) -> Self {
         Self::from_u128(Ulid::from_parts(ts.millis(), random).0)
+    }
+
+    /// The time in the id, at which the entry was accepted.
+    #[must_use]
+    pub fn made_at(self) -> Timestamp {
+        Timestamp::from_millis(self.ulid().timestamp_ms())
     }
 
     /// The id as a number. [`EntryId::from_u128`] is the inverse.
@@ -584,6 +610,8 @@ mod tests {
     #[test]
     fn names_that_begin_with_dm_are_reserved() {
         assert!(RoomName::new("dm:alice").expect("a name").is_reserved());
+        assert!(RoomName::new("sys:hooks").expect("a name").is_reserved());
         assert!(!RoomName::new("dmz").expect("a name").is_reserved());
+        assert!(!RoomName::new("dm:alice").expect("a name").is_direct());
     }
 }

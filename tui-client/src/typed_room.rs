@@ -11,7 +11,7 @@ pub(crate) const SIGN: char = '#';
 /// Error of a typed name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TypedRoomError {
-    #[error("names that begin with dm: are reserved")]
+    #[error("names that begin with dm: or sys: are reserved")]
     Reserved,
     #[error("not a room name: it {0}")]
     Invalid(NameError),

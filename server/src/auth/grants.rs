@@ -2,7 +2,9 @@
 //!
 //! The claim `rooms` names the rooms that the bearer may use: without the claim every room, with an empty list none.
 //! `read_only` removes the right to post in the rooms that it names; it grants nothing. `moderate` names rooms that the
-//! bearer moderates, if it may use them. An admin may use, post in and moderate every room, regardless of the lists. Reserved names ([`RoomName::is_reserved`]) are open to nobody.
+//! bearer moderates, if it may use them. An admin may use, post in and moderate every room, regardless of the lists.
+//! Reserved names ([`RoomName::is_reserved`]) are open to nobody, except that a direct room is open to its two users. The
+//! grants do not know them: they only state that the bearer may use direct rooms of its own. Nobody moderates those.
 //!
 //! A glob is matched against the whole name, character by character: `*` matches any run of characters, even an empty
 //! one, `?` matches exactly one, and every other character matches itself. There is no escape.
@@ -68,11 +70,12 @@ impl Grants {
         }))
     }
 
-    /// True if the bearer may join `room`, read its history and see it in lists.
+    /// True if the bearer may join `room`, read its history and see it in lists; of a direct room, if it is one of its two
+    /// users.
     #[must_use]
     pub fn may_use(&self, room: &RoomName) -> bool {
         let rooms = self.lists().and_then(|lists| lists.rooms.as_ref());
-        !room.is_reserved() && rooms.is_none_or(|rooms| any_matches(rooms, room))
+        (!room.is_reserved() || room.is_direct()) && rooms.is_none_or(|rooms| any_matches(rooms, room))
     }
 
     /// The names that the bearer may use; `None` if it may use all but reserved ones.
@@ -91,6 +94,7 @@ impl Grants {
     #[must_use]
     pub fn may_moderate(&self, room: &RoomName) -> bool {
         self.may_use(room)
+            && !room.is_direct()
             && match &self.0 {
                 Rights::Admin => true,
                 Rights::User => false,
@@ -276,9 +280,25 @@ mod tests {
     #[test]
     fn reserved_names_are_granted_to_nobody() {
         let admin = Grants::from_claims(&claims(Role::Admin, None, &[])).expect("valid lists");
-        for grants in [admin, grants(None, &[]), grants(Some(&["dm:*", "*"]), &[])] {
-            assert!(!grants.may_use(&room("dm:alice")) && !grants.may_post(&room("dm:alice")));
+        for grants in [admin, grants(None, &[]), grants(Some(&["dm:*", "sys:*", "*"]), &[])] {
+            for name in ["dm:alice", "sys:hooks"] {
+                assert!(!grants.may_use(&room(name)) && !grants.may_post(&room(name)));
+            }
         }
+    }
+
+    #[test]
+    fn a_glob_for_direct_rooms_is_needed_among_globs_and_nobody_moderates_them() {
+        let direct = room("dm:abcdefghijklmnopqrstuvwxyz");
+        let moderate = vec!["*".to_owned()];
+        let admin = Grants::from_claims(&Claims { moderate, ..claims(Role::Admin, None, &[]) });
+        let admin = admin.expect("valid lists");
+        for grants in [&admin, &grants(None, &[]), &grants(Some(&["dm:*"]), &[]), &grants(Some(&["*"]), &[])]
+        {
+            assert!(grants.may_use(&direct) && grants.may_post(&direct) && !grants.may_moderate(&direct));
+        }
+        assert!(!grants(Some(&["chat-*"]), &[]).may_use(&direct));
+        assert!(!grants(None, &["dm:*"]).may_post(&direct));
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub(super) mod changes;
 mod equality;
 mod founding;
 mod history;
+mod inbox;
 mod order;
 mod presence;
 pub(super) mod removal;
@@ -84,6 +85,26 @@ macro_rules! contract {
                 settings_restrict_members_and_are_in_pages,
                 pages_cover_the_entries_between_their_messages,
                 threads_and_pinned_messages_are_paged,
+            );
+            contract!(@ $engine keeping None, inbox:
+                a_direct_room_is_known_to_its_two_users,
+                a_direct_message_waits_for_a_user_who_was_never_there,
+                a_reserved_room_is_founded_by_nothing_else,
+                a_read_marker_moves_forward_only,
+                users_in_a_new_room_have_read_nothing_of_it,
+                mentions_are_those_of_the_list_or_of_words,
+                an_edit_replaces_mentions_and_a_deletion_ends_them,
+                an_inbox_is_ordered_limited_and_within_the_rights,
+                users_are_notified_of_direct_messages_and_mentions,
+            );
+            contract!(@ $engine keeping Some(2_000), inbox:
+                unread_messages_are_counted_up_to_a_thousand,
+            );
+            contract!(@ $engine keeping Some(3), inbox:
+                a_mention_is_dropped_with_its_message,
+            );
+            contract!(@ $engine founding RoomLimits { new_per_user: 2, total: 9 }, inbox:
+                a_direct_room_counts_as_a_new_room_of_the_user_who_asks,
             );
             contract!(@ $engine keeping Some(3), changes:
                 retention_counts_messages_and_bounds_entries,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use realtime_shared::{Timestamp, UserId};
 
-use super::{NotStored, Submission};
+use super::NotStored;
 use crate::config::RoomLimits;
 use crate::store::FoundedRooms;
 
@@ -45,22 +45,22 @@ impl Founders {
         Self { limits, rooms: 0, users: HashMap::new(), full: SPARE_USERS }
     }
 
-    /// Counts a new room, or refuses it.
-    pub(super) fn found(&mut self, submission: &Submission, now: Timestamp) -> Result<(), NotStored> {
-        if !submission.is_exempt {
+    /// Counts a new room of a user, or refuses it.
+    pub(super) fn found(&mut self, by: &UserId, is_exempt: bool, now: Timestamp) -> Result<(), NotStored> {
+        if !is_exempt {
             let RoomLimits { new_per_user, total } = self.limits;
             if total > 0 && self.rooms >= total {
                 return Err(NotStored::too_many_rooms(total));
             }
             if new_per_user > 0 {
-                let before = self.users.get(&submission.from).copied();
+                let before = self.users.get(by).copied();
                 let founded = with_another(before, new_per_user, now)
                     .ok_or_else(|| NotStored::too_many_founded(new_per_user))?;
                 if self.users.len() >= self.full {
                     self.users.retain(|_, founded| is_current(founded, now));
                     self.full = SPARE_USERS.max(2 * self.users.len());
                 }
-                self.users.insert(submission.from.clone(), founded);
+                self.users.insert(by.clone(), founded);
             }
         }
         self.rooms += 1;
@@ -76,7 +76,7 @@ impl Founders {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::broker::contract::submission;
+    use crate::broker::contract::user;
 
     const DAY: u64 = 24 * 60 * 60 * 1_000;
 
@@ -98,9 +98,9 @@ mod tests {
         let mut founders = Founders::new(RoomLimits { new_per_user: 2, total: 0 });
         for day in 0..4 {
             for number in 0..SPARE_USERS as u64 {
-                let user = format!("user-{day}-{number}");
+                let founder = user(&format!("user-{day}-{number}"));
                 let now = Timestamp::from_millis(day * DAY + number);
-                assert_eq!(founders.found(&submission(&user, "a", "hello"), now), Ok(()));
+                assert_eq!(founders.found(&founder, false, now), Ok(()));
             }
         }
         assert!(founders.users.len() <= 2 * SPARE_USERS, "{}", founders.users.len());

@@ -7,15 +7,18 @@
 //!
 //! A post takes the lock of its log only, except for the first one of a room since the list of rooms was read.
 //!
-//! Lock order: `eviction` or `unlisted`, then the log of a room, then `rooms`, the members, the list of rooms or the
-//! founders. The feed takes its own locks after a log's.
+//! Lock order: `eviction` or `unlisted`, then the log of a room, then `rooms`, then the rooms of users, the direct rooms, the
+//! members, the list of rooms or the founders. The feed takes its own locks after a log's.
 
 mod boot_time;
 mod changes;
 mod dedup_records;
 mod eviction;
+mod inbox;
 mod log;
+mod mention_index;
 mod message_pages;
+mod readers;
 mod searching;
 mod sweeper;
 #[cfg(test)]
@@ -27,19 +30,25 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
 use realtime_shared::rules::Rules;
-use realtime_shared::{Feature, LeaveReason, Position, RoomName, RoomSummary, Timestamp, UserId};
+use realtime_shared::{
+    DirectPair, Feature, Inbox, LeaveReason, Position, RoomName, RoomSummary, Seq, Timestamp, UserId,
+};
 
 use self::boot_time::BootTime;
 use self::eviction::EvictionOrder;
 use self::log::{AppendResult, MemoryLog, Moment, SharedLog, SharedLogs, Verdict};
+use self::readers::UserRooms;
 use self::searching::{Search, SearchThread};
 use self::sweeper::Sweeper;
 use super::founding::Founders;
+use super::inbox::filled;
 use super::local_presence::LocalPresence;
+use super::read_marker::ReadMarker;
 use super::room_list::RoomList;
 use super::{
-    Broker, Completion, Feed, FoundMembers, FoundPage, MemberPrefix, MessagePage, NotReady, NotStored, Page,
-    PageQuery, Pending, Presence, Range, Recipients, RoomFilter, SearchQuery, Signal, Submission, ready_with,
+    Broker, Completion, Feed, FoundMembers, FoundPage, InboxQuery, MemberPrefix, MessagePage, NotReady,
+    NotStored, Page, PageQuery, Pending, Presence, Range, ReadCompletion, ReadMark, Recipients, RoomFilter,
+    SearchQuery, Signal, Submission, ready_with,
 };
 use crate::clock::Clock;
 use crate::config::{MemoryStore, Retain, RoomLimits};
@@ -67,6 +76,9 @@ pub(crate) struct MemoryBroker {
     /// Logs whose heads the list does not have yet. A busy room changes often between two requests.
     unlisted: Mutex<Vec<SharedLog>>,
     founders: Mutex<Founders>,
+    user_rooms: UserRooms,
+    /// Direct rooms, which the list does not have.
+    direct_rooms: Mutex<Vec<RoomName>>,
     sweeper: OnceLock<Sweeper>,
     /// `None`: messages are not searched.
     searches: Option<SearchThread>,
@@ -96,6 +108,8 @@ impl MemoryBroker {
             list,
             unlisted: Mutex::default(),
             founders: Mutex::new(Founders::new(rooms)),
+            user_rooms: UserRooms::default(),
+            direct_rooms: Mutex::default(),
             sweeper: OnceLock::new(),
             searches: Some(SearchThread::default()),
         }
@@ -132,8 +146,11 @@ impl MemoryBroker {
         self.list_heads();
         let (mut messages, mut rooms, mut removed) = (0, 0_u64, 0_u64);
         let mut after = None;
+        let mut direct = Some(self.direct_rooms.lock().clone());
         loop {
-            let names = self.list.names_after(after.as_ref(), SWEEP_ROOMS);
+            let listed = self.list.names_after(after.as_ref(), SWEEP_ROOMS);
+            let last = listed.last().cloned();
+            let Some(names) = last.as_ref().map(|_| listed).or_else(|| direct.take()) else { break };
             for log in names.iter().filter_map(|name| self.log(name)) {
                 let mut log = log.lock();
                 let (dropped, freed) = log.drop_expired(&self.retain, since_boot);
@@ -143,10 +160,7 @@ impl MemoryBroker {
                 rooms += u64::from(dropped > 0);
                 self.usage.fetch_sub(freed.cast_signed(), Ordering::Relaxed);
             }
-            match names.into_iter().next_back() {
-                Some(last) => after = Some(last),
-                None => break,
-            }
+            after = last.or(after);
         }
         if messages > 0 {
             tracing::info!(messages, rooms, "retention dropped messages");
@@ -180,7 +194,10 @@ impl MemoryBroker {
         if !submission.may_found_room() {
             return Err(NotStored::NewRoomNotNfc);
         }
-        self.founders.lock().found(submission, now)
+        if submission.room.is_reserved() {
+            return Err(NotStored::reserved());
+        }
+        self.founders.lock().found(&submission.from, submission.is_exempt, now)
     }
 
     /// Removes a log of which nothing has to be known any more, unless the room has a member. True if it had entries.
@@ -196,8 +213,29 @@ impl MemoryBroker {
             self.list.remove_log(&log.room);
             self.founders.lock().remove_room();
         }
+        for user in log.readers.users() {
+            self.user_rooms.remove(user, &log.room);
+        }
         self.rooms.lock().remove(&log.room);
         had_entries
+    }
+
+    /// Makes the read marker of a user who is in the room, if it is missing. Returns it.
+    fn join(&self, log: &mut MemoryLog, user: &UserId, head: Seq) -> Seq {
+        let (marker, is_new) = log.readers.join(user, head.min(log.head_seq()));
+        if is_new {
+            self.user_rooms.add(user, &log.room);
+        }
+        marker
+    }
+
+    /// Forgets that a user has a marker or a mention in a room that is gone.
+    fn forget_room_of(&self, user: &UserId, room: &RoomName) {
+        // With this lock held the room gets no new log, to which the user may be added.
+        let rooms = self.rooms.lock();
+        if !rooms.contains_key(room) {
+            self.user_rooms.remove(user, room);
+        }
     }
 
     /// Adds a log to the eviction order.
@@ -293,7 +331,10 @@ impl Broker for MemoryBroker {
                 return complete(Ok(receipt));
             }
             let target = match log.judge(&submission, &self.rules, now, &self.retain) {
-                Ok(Verdict::Store(target)) if log.epoch.is_some() => Ok(target),
+                // A direct room was counted when its users were stored.
+                Ok(Verdict::Store(target)) if log.epoch.is_some() || log.readers.pair().is_some() => {
+                    Ok(target)
+                }
                 Ok(Verdict::Store(target)) => self.found(&submission, now.ts).map(|()| target),
                 Ok(Verdict::Unchanged(receipt)) => {
                     drop(log);
@@ -309,17 +350,32 @@ impl Broker for MemoryBroker {
                     return complete(Err(refusal));
                 }
             };
-            let AppendResult { entry, receipt, replaced, growth } =
+            let is_first = log.epoch.is_none();
+            let AppendResult { entry, receipt, replaced, mentioned, notifications, growth } =
                 log.append(submission, key, target, now, &self.retain);
-            if let Some(feed) = self.feed.upgrade() {
+            for user in &mentioned {
+                self.user_rooms.add(user, &log.room);
+            }
+            let feed = self.feed.upgrade();
+            if let Some(feed) = &feed {
                 if !replaced.is_empty() {
                     feed.replace(&log.room, &replaced);
                 }
                 feed.entry(&log.room, &receipt.epoch, &entry);
+                if is_first {
+                    for user in feed.users(&log.room) {
+                        self.join(&mut log, &user, Seq::ZERO);
+                    }
+                }
             }
             let will_be_listed = log.is_unlisted;
             let is_ordered = std::mem::replace(&mut log.in_eviction_order, true);
             drop(log);
+            if let Some(feed) = &feed {
+                for (to, json) in &notifications {
+                    feed.broadcast(to, json);
+                }
+            }
             self.usage.fetch_add(growth, Ordering::Relaxed);
             if !is_ordered {
                 self.add_to_eviction_order(&shared, now.since_boot);
@@ -361,10 +417,124 @@ impl Broker for MemoryBroker {
             Feature::Reaction,
             Feature::Pin,
             Feature::Room,
+            Feature::Direct,
+            Feature::Read,
+            Feature::Inbox,
+            Feature::Notify,
             Feature::Search,
         ];
         let without_search = &ALL[..ALL.len() - 1];
         if self.searches.is_some() { ALL } else { without_search }
+    }
+
+    fn open_direct(
+        &self,
+        pair: &DirectPair,
+        asker: &UserId,
+        is_exempt: bool,
+    ) -> Pending<Result<(), NotStored>> {
+        let room = pair.room();
+        loop {
+            let log = self.log_or_new(&room);
+            let mut log = log.lock();
+            if log.removed {
+                continue;
+            }
+            if log.readers.pair().is_none() {
+                let founded = self.founders.lock().found(asker, is_exempt, self.clock.now());
+                if let Err(refusal) = founded {
+                    self.remove_if_outdated(&mut log, self.since_boot());
+                    return ready_with(Err(refusal));
+                }
+                log.readers.set_pair(pair.clone());
+                for user in pair.users() {
+                    self.join(&mut log, user, Seq::ZERO);
+                }
+                self.direct_rooms.lock().push(room);
+            }
+            return ready_with(Ok(()));
+        }
+    }
+
+    fn direct_pair(&self, room: &RoomName) -> Pending<Option<DirectPair>> {
+        ready_with(self.log(room).and_then(|log| log.lock().readers.pair().cloned()))
+    }
+
+    fn direct_rooms(&self, user: &UserId) -> Pending<Vec<RoomSummary>> {
+        let direct = self.user_rooms.of(user).into_iter().filter(RoomName::is_direct);
+        let summary = |room: RoomName| {
+            let member_count = self.presence.members(&room, 0).count;
+            let log = self.log(&room)?;
+            let log = log.lock();
+            let (position, last_ts) = (log.position(), log.last_ts());
+            let user_id = log.readers.pair()?.other_of(user)?.clone();
+            let is_listed = member_count > 0 || position != Position::Start;
+            is_listed.then_some(RoomSummary { room, member_count, position, last_ts, user_id: Some(user_id) })
+        };
+        ready_with(direct.filter_map(summary).collect())
+    }
+
+    fn mark_joined(&self, room: &RoomName, user: &UserId, head: Seq) -> Pending<Option<Seq>> {
+        let marked = self.log(room).and_then(|log| {
+            let mut log = log.lock();
+            let is_founded = log.epoch.is_some() && !log.removed;
+            is_founded.then(|| self.join(&mut log, user, head))
+        });
+        ready_with(marked)
+    }
+
+    fn mark_left(&self, room: &RoomName, user: &UserId) {
+        if let Some(log) = self.log(room) {
+            log.lock().readers.leave(user);
+        }
+    }
+
+    fn mark_read(&self, mark: ReadMark, done: ReadCompletion) {
+        let Some(log) = self.log(&mark.room) else { return done(Ok(Seq::ZERO)) };
+        let mut log = log.lock();
+        if log.epoch.is_none() || log.removed {
+            drop(log);
+            return done(Ok(Seq::ZERO));
+        }
+        let before = log.readers.marker(&mark.user);
+        let seq = before.map_or(Seq::ZERO, |before| before.seq);
+        let after = mark.applied_to(before, log.head_seq());
+        if let Some(after) = after
+            && log.readers.set(&mark.user, after)
+        {
+            self.user_rooms.add(&mark.user, &mark.room);
+        }
+        drop(log);
+        let after = after.map_or(seq, |after: ReadMarker| after.seq);
+        if after > seq
+            && let Some(feed) = self.feed.upgrade()
+        {
+            let (to, json) = mark.announcement(after);
+            feed.broadcast(&to, &json);
+        }
+        done(Ok(after));
+    }
+
+    fn inbox(&self, user: &UserId, query: InboxQuery) -> Pending<Inbox> {
+        let since_boot = self.since_boot();
+        let mut ranked = Vec::new();
+        for room in self.user_rooms.of(user).into_iter().filter(|room| (query.may_use)(room)) {
+            let Some(log) = self.log(&room) else {
+                self.forget_room_of(user, &room);
+                continue;
+            };
+            let locked = log.lock();
+            let rank = locked.standing(user, &self.retain, since_boot).rank();
+            if locked.is_unknown_to(user) && !locked.removed {
+                self.user_rooms.remove(user, &room);
+            }
+            drop(locked);
+            ranked.extend(rank.map(|rank| (rank, room, log)));
+        }
+        ranked.sort_by(|(one, name, _), (other, other_name, _)| (one, name).cmp(&(other, other_name)));
+        ready_with(filled(ranked, &query, |(_, _, log)| {
+            log.lock().inbox_room(user, &self.retain, since_boot)
+        }))
     }
 
     fn messages(&self, room: &RoomName, query: PageQuery, viewer: &UserId) -> Pending<MessagePage> {

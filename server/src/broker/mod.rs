@@ -32,15 +32,19 @@ mod feed_slot;
 mod folding;
 mod found;
 mod founding;
+mod inbox;
 mod local_presence;
 mod member_names;
 mod member_prefix;
 mod member_search;
 mod member_set;
 pub(crate) mod memory;
+mod mentions;
 mod message_page;
 mod page;
 mod presence;
+mod read_marker;
+mod recipients;
 pub(crate) mod redis;
 mod room_filter;
 mod room_list;
@@ -56,11 +60,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use realtime_shared::{Epoch, Feature, LeaveReason, Position, RoomName, RoomSummary, UserId};
+use realtime_shared::{
+    DirectPair, Epoch, Feature, Inbox, LeaveReason, Position, RoomName, RoomSummary, Seq, UserId,
+};
 
 use self::entry::FIRST;
 pub(crate) use self::entry::{Entry, Unavailable};
 pub(crate) use self::found::{FoundPage, SearchQuery};
+pub(crate) use self::inbox::InboxQuery;
 pub(crate) use self::member_names::MemberNames;
 pub(crate) use self::member_prefix::MemberPrefix;
 pub(crate) use self::message_page::{MessagePage, PageFilter, PageQuery, PageRange};
@@ -69,6 +76,8 @@ pub(crate) use self::presence::{
     FoundMembers, MEMBERS_NAMED, MEMBERS_TO_OTHERS, Presence, UnencodedJoined, found_members_frame, left,
     members_frame,
 };
+pub(crate) use self::read_marker::{ReadCompletion, ReadMark};
+pub(crate) use self::recipients::{Concerned, Origin, Recipients, SkipConnections};
 pub(crate) use self::room_filter::{NameRange, RangeKind, RoomFilter};
 pub(crate) use self::signal::{PresenceChange, PresenceKind, Signal, Skip};
 pub(crate) use self::submission::{Completion, DedupKey, NotStored, Receipt, Submission};
@@ -97,15 +106,6 @@ fn is_in_dedup_window(age: Duration) -> bool {
     age <= DEDUP_WINDOW
 }
 
-/// Recipients of a broadcast.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Recipients {
-    /// All connections of a user.
-    User(UserId),
-    /// All connections.
-    Everyone,
-}
-
 /// The receiver of a broker's announcements, in order for each room.
 ///
 /// Called with a broker's locks held: an implementation does not call the broker.
@@ -129,6 +129,11 @@ pub(crate) trait Feed: Send + Sync {
     fn spent(&self, user: &UserId, spending: &Spending);
     /// Users of this instance in a room, leave grace included, in a fixed order.
     fn users(&self, room: &RoomName) -> Vec<UserId>;
+}
+
+/// An answer of an engine that lacks the feature.
+fn unsupported<T: Send + 'static>() -> Pending<T> {
+    Box::pin(ready(Err(Unavailable)))
 }
 
 /// An answer that needs no waiting.
@@ -158,6 +163,10 @@ pub(crate) trait Broker: Send + Sync {
 
     /// Takes an entry of any kind. The entries of one caller are stored in the order of its calls. Each completes
     /// later, and may wait for the next [`Broker::flush`]. An engine of one process announces it before it completes.
+    ///
+    /// With [`Feature::Notify`], the engine then broadcasts a `notify` to the users whom the entry mentions, and to the
+    /// other user of a direct room. With [`Feature::Read`], the users of the feed in a room get a marker at 0 with the
+    /// room's first entry.
     fn submit(&self, submission: Submission, done: Completion);
 
     /// Ends a batch of submissions: they do not wait for more.
@@ -191,6 +200,48 @@ pub(crate) trait Broker: Send + Sync {
     /// them. Called only if the engine has the feature.
     fn search(&self, _query: SearchQuery, _rooms: RoomFilter, _viewer: &UserId) -> Pending<FoundPage> {
         ready_with(FoundPage::default())
+    }
+
+    /// Stores the users of their direct room, if they are not stored, and read markers of both at 0. The room counts as one
+    /// that `asker` has founded, and is never removed. Nothing else founds a room with a reserved name.
+    fn open_direct(
+        &self,
+        _pair: &DirectPair,
+        _asker: &UserId,
+        _is_exempt: bool,
+    ) -> Pending<Result<(), NotStored>> {
+        unsupported()
+    }
+
+    /// Reads the stored users of a direct room. The caller asks before anything else about a direct room for a user: no
+    /// other method checks who may use it.
+    fn direct_pair(&self, _room: &RoomName) -> Pending<Option<DirectPair>> {
+        unsupported()
+    }
+
+    /// Lists the direct rooms of a user that have a member or an entry, in any order.
+    fn direct_rooms(&self, _user: &UserId) -> Pending<Vec<RoomSummary>> {
+        ready_with(Vec::new())
+    }
+
+    /// A user has joined a room, whose head was `head`. The answer is the read marker, which the first join makes at
+    /// `head`; `None` if the room has no entry. It may not be stored yet.
+    fn mark_joined(&self, _room: &RoomName, _user: &UserId, _head: Seq) -> Pending<Option<Seq>> {
+        ready_with(None)
+    }
+
+    /// A user has left a room on purpose, with all connections. The room is in the inbox with mentions only.
+    fn mark_left(&self, _room: &RoomName, _user: &UserId) {}
+
+    /// Moves a read marker forward, at most to the head, and completes when it is stored, within a second. The engine
+    /// broadcasts a marker that has moved to the other connections of the user.
+    fn mark_read(&self, _mark: ReadMark, done: ReadCompletion) {
+        done(Err(Unavailable));
+    }
+
+    /// Reads the inbox of a user: its direct rooms, and rooms with a read marker or a mention.
+    fn inbox(&self, _user: &UserId, _query: InboxQuery) -> Pending<Inbox> {
+        unsupported()
     }
 
     /// Lists the rooms that have a member or an entry and pass the filter: at most `limit`, ordered by members, then by

@@ -12,6 +12,8 @@ type NameTest = Box<dyn Fn(&RoomName) -> bool + Send + Sync>;
 pub(crate) struct RoomFilter {
     pub(super) ranges: Vec<NameRange>,
     test: NameTest,
+    /// Direct rooms of the requester, sorted.
+    direct: Vec<RoomName>,
 }
 
 /// A range of names.
@@ -59,7 +61,7 @@ impl RoomFilter {
     /// All rooms whose names begin with `prefix`.
     pub(crate) fn with_prefix(prefix: String) -> Self {
         let ranges = vec![NameRange { start: prefix, kind: RangeKind::Prefix }];
-        Self { ranges, test: Box::new(|_| true) }
+        Self { ranges, test: Box::new(|_| true), direct: Vec::new() }
     }
 
     /// Rooms of any of these ranges whose names begin with `prefix`. `test` is for ranges of the kind
@@ -82,12 +84,30 @@ impl RoomFilter {
         }
         // Tested ranges may not be looked at to their end.
         ranges.sort_by_key(|range| range.kind);
-        Self { ranges, test: Box::new(test) }
+        Self { ranges, test: Box::new(test), direct: Vec::new() }
     }
 
-    /// True if the list may contain the room. Nobody may use reserved names.
+    /// The same with direct rooms of the requester, as far as they are in the ranges.
+    pub(crate) fn with_direct(mut self, rooms: impl IntoIterator<Item = RoomName>) -> Self {
+        self.direct = rooms
+            .into_iter()
+            .filter(|room| self.ranges.iter().any(|range| self.is_in_range(room, range)))
+            .collect();
+        self.direct.sort_unstable();
+        self
+    }
+
+    /// The direct rooms that pass.
+    pub(crate) fn direct(&self) -> &[RoomName] {
+        &self.direct
+    }
+
+    /// True if the room passes. Of the reserved names only direct rooms of the requester do.
     pub(crate) fn passes(&self, room: &RoomName) -> bool {
-        !room.is_reserved() && self.ranges.iter().any(|range| self.is_in_range(room, range))
+        if room.is_reserved() {
+            return self.direct.binary_search(room).is_ok();
+        }
+        self.ranges.iter().any(|range| self.is_in_range(room, range))
     }
 
     /// True if the room, which begins like a tested range, passes the test and is in no other range.
@@ -165,8 +185,15 @@ mod tests {
             ("team-two", false),
             ("a-one", false),
             ("dm:bob", false),
+            ("dm:abcdefghijklmnopqrstuvwxyz", false),
+            ("sys:chat-one", false),
         ] {
             assert_eq!(filter.passes(&room(name)), passes, "{name}");
         }
+        let direct = room("dm:abcdefghijklmnopqrstuvwxyz");
+        let filter = filter.with_direct([direct.clone()]);
+        assert!(filter.passes(&direct) && !filter.passes(&room("dm:zzzzzzzzzzzzzzzzzzzzzzzzzz")));
+        let others = RoomFilter::with_prefix("chat-".to_owned()).with_direct([direct.clone()]);
+        assert!(!others.passes(&direct), "out of the range");
     }
 }

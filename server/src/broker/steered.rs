@@ -3,14 +3,16 @@
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
-use realtime_shared::{Feature, LeaveReason, Position, RoomName, RoomSummary, UserId};
+use realtime_shared::{
+    DirectPair, Feature, Inbox, LeaveReason, Position, RoomName, RoomSummary, Seq, UserId,
+};
 use tokio::sync::watch;
 
 use super::memory::MemoryBroker;
 use super::{
-    Broker, Completion, Feed, FoundMembers, FoundPage, MemberPrefix, MessagePage, NotReady, NotStored, Page,
-    PageQuery, Pending, Presence, Range, Recipients, RoomFilter, SearchQuery, Signal, Submission,
-    Unavailable,
+    Broker, Completion, Feed, FoundMembers, FoundPage, InboxQuery, MemberPrefix, MessagePage, NotReady,
+    NotStored, Page, PageQuery, Pending, Presence, Range, ReadCompletion, ReadMark, Recipients, RoomFilter,
+    SearchQuery, Signal, Submission, Unavailable,
 };
 use crate::budget::Spending;
 use crate::config::Config;
@@ -239,6 +241,39 @@ impl Broker for SteeredBroker {
 
     fn search(&self, query: SearchQuery, rooms: RoomFilter, viewer: &UserId) -> Pending<FoundPage> {
         self.ask(Method::History, |inner| inner.search(query, rooms, viewer))
+    }
+
+    fn open_direct(
+        &self,
+        pair: &DirectPair,
+        asker: &UserId,
+        is_exempt: bool,
+    ) -> Pending<Result<(), NotStored>> {
+        self.inner.open_direct(pair, asker, is_exempt)
+    }
+
+    fn direct_pair(&self, room: &RoomName) -> Pending<Option<DirectPair>> {
+        self.inner.direct_pair(room)
+    }
+
+    fn direct_rooms(&self, user: &UserId) -> Pending<Vec<RoomSummary>> {
+        self.inner.direct_rooms(user)
+    }
+
+    fn mark_joined(&self, room: &RoomName, user: &UserId, head: Seq) -> Pending<Option<Seq>> {
+        self.inner.mark_joined(room, user, head)
+    }
+
+    fn mark_left(&self, room: &RoomName, user: &UserId) {
+        self.inner.mark_left(room, user);
+    }
+
+    fn mark_read(&self, mark: ReadMark, done: ReadCompletion) {
+        self.inner.mark_read(mark, done);
+    }
+
+    fn inbox(&self, user: &UserId, query: InboxQuery) -> Pending<Inbox> {
+        self.inner.inbox(user, query)
     }
 
     fn list(&self, filter: RoomFilter, limit: usize) -> Pending<(Vec<RoomSummary>, bool)> {

@@ -122,6 +122,13 @@ impl NotStored {
         Self::Refused { code: ErrorCode::Unavailable, message, retry_after: None }
     }
 
+    /// The room has no entry, its name is reserved, and it is no direct room that was requested.
+    pub(super) fn reserved() -> Self {
+        let message =
+            "names that begin with `dm:` or `sys:` are reserved; `direct` opens a direct room".to_owned();
+        Self::Refused { code: ErrorCode::Forbidden, message, retry_after: None }
+    }
+
     /// The sender has founded as many rooms as a user may within a day.
     ///
     /// The code is not a temporary one: a client that sent the message again and again would hold back its later

@@ -3,15 +3,15 @@
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use realtime_shared::{Ack, LeaveReason, Ref, RoomName, ServerEvent, ServerFrame};
+use realtime_shared::{Ack, LeaveReason, Read as RoomRead, Ref, RoomName, Seq, ServerEvent, ServerFrame};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::operation::OperationResult;
-use super::{Connection, operation};
-use crate::broker::{NotStored, Receipt, Submission};
+use super::{Connection, Phase, operation};
+use crate::broker::{NotStored, Receipt, Submission, Unavailable};
 use crate::budget::PostPrice;
 use crate::framing;
-use crate::room::{Completed, Mailbox};
+use crate::room::{Completed, CompletedSubmission, Mailbox};
 use crate::session::{Action, Error};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
@@ -58,7 +58,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.operation = Some(operation::find_members(&self.hub, room, prefix, limit, reference));
             }
             Action::ListRooms { filter, limit, reference } => {
-                self.operation = Some(operation::list(&self.hub, filter, limit, reference));
+                self.operation = Some(operation::list(&self.hub, &self.mailbox, filter, limit, reference));
+            }
+            Action::Direct { pair, other, is_exempt, reference } => {
+                let (hub, mailbox) = (&self.hub, &self.mailbox);
+                self.operation = Some(operation::direct(hub, mailbox, pair, other, is_exempt, reference));
+            }
+            Action::Read { room, seq, is_member, reference } => self.read(room, seq, is_member, reference),
+            Action::Inbox { query, reference } => {
+                self.operation = Some(operation::inbox(&self.hub, &self.mailbox, query, reference));
+            }
+            Action::IfDirect { room, then, refusal } => {
+                self.operation = Some(operation::if_direct(&self.hub, &self.mailbox, room, then, refusal));
             }
         }
     }
@@ -91,14 +102,39 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             count(&mailbox, &result);
             // A client that gives no id gets no ack, but it gets refusals.
             let answered = client_msg_id.is_some() || result.is_err();
-            mailbox.complete(answered.then_some(Completed { room, client_msg_id, reference, result }));
+            let end = CompletedSubmission { room, client_msg_id, reference, result };
+            mailbox.complete(answered.then_some(Completed::Submission(end)));
         };
         self.hub.registry.submit(self.mailbox.worker, submission, Box::new(done));
     }
 
+    /// Moves the read marker of the user. Its completion comes through the mailbox.
+    fn read(&mut self, room: RoomName, seq: Seq, is_member: bool, reference: Option<Ref>) {
+        self.in_flight += 1;
+        let (mailbox, answered) = (self.mailbox.clone(), room.clone());
+        let done = move |result| {
+            mailbox.complete(Some(Completed::Read { room: answered, reference, result }));
+        };
+        self.hub.registry.mark_read(&self.mailbox, room, seq, is_member, Box::new(done));
+    }
+
+    /// Sends the answer to a submission or a read marker.
+    pub(super) fn answer_completed(&mut self, completed: Completed) {
+        match completed {
+            Completed::Submission(end) => self.answer_submission(end),
+            Completed::Read { room, reference, result: Ok(seq) } => {
+                let event = ServerEvent::Read(RoomRead { room, seq });
+                self.answer(&ServerFrame { event, reference });
+            }
+            Completed::Read { room, reference, result: Err(Unavailable) } => {
+                self.refuse(Error::unavailable().in_room(&room).answering(reference));
+            }
+        }
+    }
+
     /// Sends the ack of a submission, or its refusal.
-    pub(super) fn answer_submission(&mut self, completed: Completed) {
-        let Completed { room, client_msg_id, reference, result } = completed;
+    fn answer_submission(&mut self, completed: CompletedSubmission) {
+        let CompletedSubmission { room, client_msg_id, reference, result } = completed;
         match result {
             Ok(Receipt { epoch, seq, id, ts, duplicate }) => {
                 let Some(client_msg_id) = client_msg_id else { return };
@@ -114,12 +150,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Polls the operation, and applies its result.
     pub(super) fn poll_operation(&mut self, cx: &mut Context<'_>) {
-        // Taken out, so that an operation that panicked is not polled again when the connection is dropped.
-        let Some(mut operation) = self.operation.take() else { return };
-        let Poll::Ready(result) = operation.as_mut().poll(cx) else {
-            self.operation = Some(operation);
-            return;
-        };
+        // A result may begin another operation.
+        while self.phase == Phase::Open {
+            // Taken out, so that an operation that panicked is not polled again when the connection is dropped.
+            let Some(mut operation) = self.operation.take() else { return };
+            let Poll::Ready(result) = operation.as_mut().poll(cx) else {
+                self.operation = Some(operation);
+                return;
+            };
+            self.apply_result(result);
+        }
+    }
+
+    fn apply_result(&mut self, result: OperationResult) {
         if let Some(json) = result.json() {
             self.session.spend_answer(json.len(), Instant::now());
         }
@@ -135,6 +178,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             OperationResult::Rejoined { entrance, replays: false, json } => {
                 self.delivery.send_in_order(&entrance, json);
+            }
+            OperationResult::Direct(room, json) => {
+                self.session.admit_direct(room);
+                framing::text(self.socket.output(), &json);
+            }
+            OperationResult::IsDirect(room, then) => {
+                self.session.admit_direct(room);
+                self.apply(*then);
             }
             OperationResult::Refused(error) => self.refuse(error),
             OperationResult::NotJoined(room, error) => {

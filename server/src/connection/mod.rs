@@ -47,7 +47,7 @@ use crate::budget::ConnectionBudget;
 use crate::config::OnExpiry;
 use crate::framing;
 use crate::metrics::Dropped;
-use crate::room::{DirectBacklog, Mailbox};
+use crate::room::{About, DirectBacklog, Mailbox};
 use crate::session::{Error, Session};
 use crate::socket::{Incoming, Read, Socket, Violation};
 
@@ -319,7 +319,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if self.phase == Phase::Open {
             self.direct_left |= has_frames;
             for completed in completions {
-                self.answer_submission(completed);
+                self.answer_completed(completed);
                 // The answer may have been a close frame, which nothing follows.
                 if self.phase != Phase::Open {
                     return;
@@ -329,7 +329,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.close(CloseCode::TooSlow);
             } else if let Some(code) = close {
                 // What was sent before the close is received before it.
-                self.mailbox.pull(self.socket.output(), OUTPUT_BYTES);
+                let Self { mailbox, socket, session, delivery, .. } = self;
+                mailbox.pull(socket.output(), OUTPUT_BYTES, |about| admits(session, delivery, about));
                 self.close(code);
             }
         } else if close.is_some() {
@@ -351,7 +352,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let written = socket.poll_write(cx, |out, limit| {
                 filled = true;
                 if open {
-                    *direct_left = *direct_left && mailbox.pull(out, limit);
+                    *direct_left =
+                        *direct_left && mailbox.pull(out, limit, |about| admits(session, delivery, about));
                     delivery.fill(&hub.registry, mailbox, out, limit);
                 }
             })?;
@@ -440,6 +442,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         self.detach_operation();
     }
+}
+
+/// Returns true if a direct frame about a room may be sent: the token opens the room, and a notification is for connections
+/// elsewhere.
+fn admits(session: &Session, delivery: &Delivery, about: &About) -> bool {
+    session.shows(&about.room) && !(about.is_notification && delivery.find(&about.room).is_some())
 }
 
 impl<S> Connection<S> {

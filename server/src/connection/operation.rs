@@ -8,17 +8,18 @@ use std::sync::Arc;
 
 use realtime_shared::codec::EncodedPage;
 use realtime_shared::{
-    LeaveReason, Position, Ref, RoomName, Rooms, ServerEvent, ServerFrame, SystemEvent, UserId, codec,
+    Direct, DirectPair, LeaveReason, Position, Ref, RoomName, Rooms, ServerEvent, ServerFrame, SystemEvent,
+    UserId, codec,
 };
 
 use super::hub::Hub;
 use crate::broker::{
-    FoundPage, MemberPrefix, MessagePage, PageQuery, RoomFilter, SearchQuery, Unavailable,
+    FoundPage, InboxQuery, MemberPrefix, MessagePage, PageQuery, RoomFilter, SearchQuery, Unavailable,
     found_members_frame, members_frame,
 };
 use crate::faults::{self, Fault};
 use crate::room::{Entrance, Mailbox, NotJoined, Room, RoomEnd, Seat};
-use crate::session::Error;
+use crate::session::{Action, Error};
 
 /// An operation that runs.
 pub(super) type Operation = Pin<Box<dyn Future<Output = OperationResult> + Send>>;
@@ -39,6 +40,10 @@ pub(super) enum OperationResult {
         json: String,
     },
     NotJoined(RoomName, Error),
+    /// The direct room of the user exists, with the answer.
+    Direct(RoomName, String),
+    /// A direct room is one of the user's, and the action about it is to be applied.
+    IsDirect(RoomName, Box<Action>),
     Left(Vec<(Arc<Room>, Result<LastFrames, Error>)>),
 }
 
@@ -47,7 +52,11 @@ impl OperationResult {
     pub(super) fn json(&self) -> Option<&str> {
         match self {
             Self::Answer(json) | Self::Joined(.., json) | Self::Rejoined { json, .. } => Some(json),
-            Self::Refused(_) | Self::NotJoined(..) | Self::Left(_) => None,
+            Self::Refused(_)
+            | Self::NotJoined(..)
+            | Self::Direct(..)
+            | Self::IsDirect(..)
+            | Self::Left(_) => None,
         }
     }
 }
@@ -213,14 +222,79 @@ async fn has_valid_name(hub: &Hub, room: &RoomName, reference: Option<&Ref>) -> 
     }
 }
 
-pub(super) fn list(hub: &Arc<Hub>, filter: RoomFilter, limit: usize, reference: Option<Ref>) -> Operation {
-    let hub = hub.clone();
+pub(super) fn list(
+    hub: &Arc<Hub>,
+    mailbox: &Arc<Mailbox>,
+    filter: RoomFilter,
+    limit: usize,
+    reference: Option<Ref>,
+) -> Operation {
+    let (hub, mailbox) = (hub.clone(), mailbox.clone());
     Box::pin(async move {
-        match hub.registry.list(filter, limit).await {
+        match hub.registry.list(&mailbox.user, filter, limit).await {
             Ok((rooms, has_more)) => {
                 OperationResult::Answer(answer(ServerEvent::Rooms(Rooms { rooms, has_more }), reference))
             }
             Err(Unavailable) => OperationResult::Refused(unavailable(None, reference)),
+        }
+    })
+}
+
+pub(super) fn direct(
+    hub: &Arc<Hub>,
+    mailbox: &Arc<Mailbox>,
+    pair: DirectPair,
+    other: UserId,
+    is_exempt: bool,
+    reference: Option<Ref>,
+) -> Operation {
+    let (hub, mailbox) = (hub.clone(), mailbox.clone());
+    Box::pin(async move {
+        let room = pair.room();
+        match hub.registry.open_direct(&pair, &mailbox.user, is_exempt).await {
+            Ok(Ok(())) => {
+                let event = ServerEvent::Direct(Direct { room: room.clone(), user_id: other });
+                OperationResult::Direct(room, answer(event, reference))
+            }
+            Ok(Err(cause)) => OperationResult::Refused(Error::not_stored(cause, &room).answering(reference)),
+            Err(Unavailable) => OperationResult::Refused(unavailable(None, reference)),
+        }
+    })
+}
+
+pub(super) fn inbox(
+    hub: &Arc<Hub>,
+    mailbox: &Arc<Mailbox>,
+    query: InboxQuery,
+    reference: Option<Ref>,
+) -> Operation {
+    let (hub, mailbox) = (hub.clone(), mailbox.clone());
+    Box::pin(async move {
+        match hub.registry.inbox(&mailbox.user, query).await {
+            Ok(inbox) => OperationResult::Answer(answer(ServerEvent::Inbox(inbox), reference)),
+            Err(Unavailable) => OperationResult::Refused(unavailable(None, reference)),
+        }
+    })
+}
+
+/// Finds out if a direct room is one of the user's, for an action about it.
+pub(super) fn if_direct(
+    hub: &Arc<Hub>,
+    mailbox: &Arc<Mailbox>,
+    room: RoomName,
+    then: Box<Action>,
+    refusal: Box<Error>,
+) -> Operation {
+    let (hub, mailbox) = (hub.clone(), mailbox.clone());
+    Box::pin(async move {
+        let refusal = match hub.registry.opens_direct(&room, &mailbox.user).await {
+            Ok(true) => return OperationResult::IsDirect(room, then),
+            Ok(false) => *refusal,
+            Err(Unavailable) => refusal.into_unavailable(),
+        };
+        match *then {
+            Action::Join { room, .. } => OperationResult::NotJoined(room, refusal),
+            _ => OperationResult::Refused(refusal),
         }
     })
 }

@@ -87,6 +87,8 @@ label! {
         ConnectionLimit = "connection_limit",
         /// Direct frames for a connection whose backlog is full. All of them are dropped, and it is closed with 4008.
         DirectBacklogFull = "direct_backlog_full",
+        /// Notification for a connection with many direct frames that it has not read.
+        NotificationLimit = "notification_limit",
         /// Signal of a room that a reader passed over, because it had fallen behind the ring.
         SlowReader = "slow_reader",
         /// Entry published while its room was being opened, after too many others.

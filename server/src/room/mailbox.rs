@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::task::Context;
 
 use parking_lot::Mutex;
-use realtime_shared::{ClientMsgId, CloseCode, Ref, RoomName, UserId};
+use realtime_shared::{ClientMsgId, CloseCode, Ref, RoomName, Seq, UserId};
 
 use super::flush::{Flusher, Round, Wake};
 use super::wake_up::WakeUp;
-use crate::broker::{NotStored, Receipt};
+use crate::broker::{NotStored, Receipt, Unavailable};
 use crate::framing;
 use crate::metrics::{Dropped, Metrics};
 
@@ -21,6 +21,8 @@ use crate::metrics::{Dropped, Metrics};
 /// receivers, so they take memory once. Answers to the client's own frames have another limit, in the connection.
 pub(super) const DIRECT_BACKLOG_BYTES: usize = 4 * 1024 * 1024;
 const DIRECT_BACKLOG_FRAMES: usize = 1024;
+/// Direct frames beyond which further notifications are dropped: other users decide how many there are.
+const NOTIFIED_FRAMES: usize = 128;
 
 /// Number of a connection in this process.
 pub(crate) type ConnectionId = u64;
@@ -49,11 +51,24 @@ struct Slot {
 
 #[derive(Default)]
 struct Rest {
-    /// Frames as JSON, and their bytes.
-    frames: VecDeque<Arc<str>>,
+    frames: VecDeque<DirectFrame>,
+    /// Bytes of the frames.
     frame_bytes: usize,
     completions: Vec<Completed>,
     close: Option<CloseCode>,
+}
+
+struct DirectFrame {
+    json: Arc<str>,
+    about: Option<About>,
+}
+
+/// The room that a direct frame is about. The connection that sends the frame decides if it may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct About {
+    pub(crate) room: RoomName,
+    /// The frame is for connections that are not in the room. It may be dropped.
+    pub(crate) is_notification: bool,
 }
 
 impl Slot {
@@ -76,8 +91,13 @@ pub(crate) struct DirectBacklog {
     pub(crate) close: Option<CloseCode>,
 }
 
-/// The outcome of a submission, with what its answer repeats.
-pub(crate) struct Completed {
+/// The outcome of a submission or of a read marker, with what its answer repeats.
+pub(crate) enum Completed {
+    Submission(CompletedSubmission),
+    Read { room: RoomName, reference: Option<Ref>, result: Result<Seq, Unavailable> },
+}
+
+pub(crate) struct CompletedSubmission {
     pub(crate) room: RoomName,
     pub(crate) client_msg_id: Option<ClientMsgId>,
     pub(crate) reference: Option<Ref>,
@@ -106,8 +126,26 @@ impl Mailbox {
 
     /// Adds a frame to the direct backlog.
     pub(crate) fn send(&self, json: &Arc<str>) {
+        self.add(json, None);
+    }
+
+    /// Adds a frame about a room to the direct backlog. A notification is dropped if many frames wait.
+    pub(crate) fn send_about(&self, json: &Arc<str>, about: About) {
+        if about.is_notification && self.waiting() >= NOTIFIED_FRAMES {
+            self.metrics.dropped.inc(Dropped::NotificationLimit);
+        } else {
+            self.add(json, Some(about));
+        }
+    }
+
+    /// Number of frames in the direct backlog.
+    fn waiting(&self) -> usize {
+        self.backlog.lock().rest.as_ref().map_or(0, |rest| rest.frames.len())
+    }
+
+    fn add(&self, json: &Arc<str>, about: Option<About>) {
         self.write(|backlog| {
-            backlog.frames.push_back(json.clone());
+            backlog.frames.push_back(DirectFrame { json: json.clone(), about });
             backlog.frame_bytes += json.len();
             if backlog.frame_bytes > DIRECT_BACKLOG_BYTES || backlog.frames.len() > DIRECT_BACKLOG_FRAMES {
                 let dropped = std::mem::take(&mut backlog.frames);
@@ -118,15 +156,17 @@ impl Mailbox {
         });
     }
 
-    /// Moves frames to `out`, until it has about `limit` bytes. Returns true if there are more. Called by the
-    /// connection.
-    pub(crate) fn pull(&self, out: &mut Vec<u8>, limit: usize) -> bool {
+    /// Moves frames to `out`, until it has about `limit` bytes. Frames about a room that `admits` refuses are dropped.
+    /// Returns true if there are more. Called by the connection.
+    pub(crate) fn pull(&self, out: &mut Vec<u8>, limit: usize, admits: impl Fn(&About) -> bool) -> bool {
         let mut slot = self.backlog.lock();
         let Some(rest) = &mut slot.rest else { return false };
         while out.len() < limit {
-            let Some(json) = rest.frames.pop_front() else { break };
+            let Some(DirectFrame { json, about }) = rest.frames.pop_front() else { break };
             rest.frame_bytes -= json.len();
-            framing::text(out, &json);
+            if about.as_ref().is_none_or(&admits) {
+                framing::text(out, &json);
+            }
         }
         let has_more = !rest.frames.is_empty();
         if !has_more && rest.completions.is_empty() && rest.close.is_none() {

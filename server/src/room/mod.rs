@@ -46,7 +46,7 @@ use realtime_shared::{CloseCode, Epoch, Position, Recovery, RoomName, UserId};
 
 pub(crate) use self::cursor::{Cursor, Pulled, RoomEnd};
 use self::flush::{Flusher, Round, Wake};
-pub(crate) use self::mailbox::{Completed, DirectBacklog, Mailbox};
+pub(crate) use self::mailbox::{About, Completed, CompletedSubmission, DirectBacklog, Mailbox};
 use self::members::Members;
 pub(crate) use self::members::Seat;
 use self::presence_holds::PresenceHolds;

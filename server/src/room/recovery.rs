@@ -4,9 +4,13 @@
 //! begins before the ring. A position beyond the head makes the instance catch up with its engine first, because
 //! another instance may have acknowledged entries that have not arrived here.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
 use realtime_shared::{Position, Recovery, RoomName, Seq, UserId};
+use tokio::time::timeout;
 
 use super::cursor::{Cursor, RoomEnd, StoreReader};
 use super::registry::{Entrance, Registry};
@@ -14,6 +18,9 @@ use super::ring::{Arrival, Passed, RingOffset, RoomRing};
 use super::{RingState, Room, State};
 use crate::broker::{Entry, Presence, Range, Unavailable, UnencodedJoined};
 use crate::faults::{self, Fault};
+
+/// Time for which a join waits for the read marker of its user.
+const MARKER_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// The log of a room at the moment of a join.
 pub(super) struct JoinPoint {
@@ -85,11 +92,23 @@ impl Registry {
                 (cursor, Some(recovery))
             }
         };
+        let read_seq = self.marker(room, user, head).await;
         let mut joined = UnencodedJoined::new(user, &room.name, presence.members, presence.count);
         joined.event.position = Some(join_point.head);
         joined.event.recovery = recovery;
+        joined.event.read_seq = read_seq;
         let end = RoomEnd { offset: join_point.end, head };
         Ok((Entrance { room: room.clone(), cursor, end }, joined))
+    }
+
+    /// The read marker of a joiner; `None` if it is late or unavailable.
+    async fn marker(&self, room: &Room, user: &UserId, head: Seq) -> Option<Seq> {
+        let mut answer = self.broker.mark_joined(&room.name, user, head);
+        let marked = match poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx))).await {
+            Poll::Ready(marked) => marked,
+            Poll::Pending => timeout(MARKER_TIMEOUT, answer).await.ok()?,
+        };
+        marked.ok().flatten()
     }
 
     /// Returns the entry after which the replay begins, at most the head, and the recovery for the `joined`.

@@ -8,6 +8,7 @@
 //! needed, takes a seat, and then calls the broker. Frames that the broker announces after the seat are live for the
 //! joiner. The last leave releases the room at the broker, and removes it.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -15,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use realtime_shared::{
-    CloseCode, Epoch, Feature, LeaveReason, Left, Position, RoomName, RoomSummary, Seq, ServerEvent, UserId,
-    codec,
+    CloseCode, DirectPair, Epoch, Feature, Inbox, LeaveReason, Left, Position, RoomName, RoomSummary, Seq,
+    ServerEvent, UserId, codec,
 };
 use tokio::sync::Notify;
 
@@ -30,9 +31,10 @@ use super::store_reads::StoreReads;
 use super::users::Users;
 use super::{Context, RingState, Room};
 use crate::broker::{
-    Broker, Completion, Entry, Feed, FoundMembers, FoundPage, MEMBERS_NAMED, MemberPrefix, MessagePage,
-    NotReady, PageQuery, Presence, PresenceChange, Range, Recipients, RoomFilter, SearchQuery, Signal, Skip,
-    Submission, Unavailable, UnencodedJoined, left,
+    Broker, Completion, Entry, Feed, FoundMembers, FoundPage, InboxQuery, MEMBERS_NAMED, MemberPrefix,
+    MessagePage, NotReady, NotStored, Origin, PageQuery, Presence, PresenceChange, Range, ReadCompletion,
+    ReadMark, Recipients, RoomFilter, SearchQuery, Signal, Skip, Submission, Unavailable, UnencodedJoined,
+    left,
 };
 use crate::budget::{Budgets, PostCharge, PostPrice, Spending};
 use crate::config::Config;
@@ -56,6 +58,8 @@ pub(crate) struct Registry {
     pub(super) grace_begun: Notify,
     /// The id of the next connection.
     next_connection: AtomicU64,
+    /// A random number that identifies this instance among others.
+    instance: u64,
 }
 
 /// The result of a join for the connection: the room, and the cursor at which it begins.
@@ -104,6 +108,7 @@ impl Registry {
                 grace: Mutex::default(),
                 grace_begun: Notify::new(),
                 next_connection: AtomicU64::new(1),
+                instance: fastrand::u64(..),
             }
         })
     }
@@ -232,16 +237,67 @@ impl Registry {
         rooms: RoomFilter,
         viewer: &UserId,
     ) -> Result<FoundPage, Unavailable> {
-        self.broker.search(query, rooms, viewer).await
+        let direct = self.broker.direct_rooms(viewer).await?.into_iter().map(|room| room.room);
+        self.broker.search(query, rooms.with_direct(direct), viewer).await
     }
 
-    /// The list of rooms; see [`Broker::list`].
+    /// The list of rooms, with the direct rooms of the user; see [`Broker::list`].
     pub(crate) async fn list(
         &self,
+        user: &UserId,
         filter: RoomFilter,
         limit: usize,
     ) -> Result<(Vec<RoomSummary>, bool), Unavailable> {
-        self.broker.list(filter, limit).await
+        let mut direct = self.broker.direct_rooms(user).await?;
+        let filter = filter.with_direct(direct.iter().map(|room| room.room.clone()));
+        direct.retain(|room| filter.passes(&room.room));
+        let (mut rooms, has_more) = self.broker.list(filter, limit).await?;
+        if direct.is_empty() {
+            return Ok((rooms, has_more));
+        }
+        rooms.extend(direct);
+        rooms.sort_by(|one, other| {
+            let busiest = |room: &RoomSummary| Reverse((room.member_count, room.last_ts));
+            (busiest(one), &one.room).cmp(&(busiest(other), &other.room))
+        });
+        let is_cut = rooms.len() > limit;
+        rooms.truncate(limit);
+        Ok((rooms, has_more || is_cut))
+    }
+
+    /// Opens the direct room of two users; see [`Broker::open_direct`].
+    pub(crate) async fn open_direct(
+        &self,
+        pair: &DirectPair,
+        asker: &UserId,
+        is_exempt: bool,
+    ) -> Result<Result<(), NotStored>, Unavailable> {
+        self.broker.open_direct(pair, asker, is_exempt).await
+    }
+
+    /// Returns true if the user may use a direct room.
+    pub(crate) async fn opens_direct(&self, room: &RoomName, user: &UserId) -> Result<bool, Unavailable> {
+        let pair = self.broker.direct_pair(room).await?;
+        Ok(pair.is_some_and(|pair| pair.other_of(user).is_some()))
+    }
+
+    /// Moves the read marker of a connection's user; see [`Broker::mark_read`].
+    pub(crate) fn mark_read(
+        &self,
+        mailbox: &Mailbox,
+        room: RoomName,
+        seq: Seq,
+        is_member: bool,
+        done: ReadCompletion,
+    ) {
+        let origin = Origin { instance: self.instance, connection: mailbox.connection };
+        self.broker.mark_read(ReadMark { user: mailbox.user.clone(), room, seq, is_member, origin }, done);
+        self.flushers[mailbox.worker].submitted();
+    }
+
+    /// The inbox of a user; see [`Broker::inbox`].
+    pub(crate) async fn inbox(&self, user: &UserId, query: InboxQuery) -> Result<Inbox, Unavailable> {
+        self.broker.inbox(user, query).await
     }
 
     /// Joins a room. Returns the connection's entrance, its seat, and its `joined`.
@@ -326,13 +382,16 @@ impl Registry {
             };
             (last, RoomEnd { offset: room.end.load(Ordering::Acquire), head })
         };
-        let left = if last {
-            self.publish_leave(room, &mailbox.user, reason).await?
+        let presence = if last {
+            let presence = self.publish_leave(room, &mailbox.user, reason).await?;
+            if presence.changed && reason == LeaveReason::Left {
+                self.broker.mark_left(&room.name, &mailbox.user);
+            }
+            presence
         } else {
-            let presence = self.broker.members(&room.name, 0).await?;
-            left(&mailbox.user, &room.name, presence.count, reason)
+            self.broker.members(&room.name, 0).await?
         };
-        Ok((until, left))
+        Ok((until, left(&mailbox.user, &room.name, presence.count, reason)))
     }
 
     /// Publishes the leave of a user without a seat on this instance. Runs in the room's turn.
@@ -341,10 +400,10 @@ impl Registry {
         room: &Arc<Room>,
         user: &UserId,
         reason: LeaveReason,
-    ) -> Result<Left, Unavailable> {
+    ) -> Result<Presence, Unavailable> {
         let presence = self.broker.leave(&room.name, user, reason).await;
         self.forget_if_empty(room);
-        Ok(left(user, &room.name, presence?.count, reason))
+        presence
     }
 
     /// Trims frames that are too old from all rings, and drops pages of the store that were kept for readers.
@@ -467,7 +526,7 @@ impl Feed for Registry {
     }
 
     fn broadcast(&self, to: &Recipients, json: &Arc<str>) {
-        self.users.broadcast(to, json);
+        self.users.broadcast(to, json, self.instance);
     }
 
     fn reset(&self, room: &RoomName, start: &Position, head: &Position, replayed: u64) {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use realtime_shared::{CloseCode, UserId};
 
-use super::mailbox::Mailbox;
-use crate::broker::Recipients;
+use super::mailbox::{About, Mailbox};
+use crate::broker::{Concerned, Origin, Recipients, SkipConnections};
 
 /// The mailboxes of all connections.
 #[derive(Default)]
@@ -32,11 +32,21 @@ impl Users {
     }
 
     /// Sends a frame to the connections of this instance that are among the recipients.
-    pub(crate) fn broadcast(&self, to: &Recipients, json: &Arc<str>) {
+    /// `instance` is the random number of this instance.
+    pub(crate) fn broadcast(&self, to: &Recipients, json: &Arc<str>, instance: u64) {
         let users = self.0.lock();
         match to {
             Recipients::User(user) => {
                 users.get(user).into_iter().flatten().for_each(|mailbox| mailbox.send(json));
+            }
+            Recipients::Concerned(Concerned { user, room, skip }) => {
+                for mailbox in users.get(user).into_iter().flatten() {
+                    let is_notification = *skip == SkipConnections::InRoom;
+                    let origin = Origin { instance, connection: mailbox.connection };
+                    if *skip != SkipConnections::One(origin) {
+                        mailbox.send_about(json, About { room: room.clone(), is_notification });
+                    }
+                }
             }
             Recipients::Everyone => users.values().flatten().for_each(|mailbox| mailbox.send(json)),
         }

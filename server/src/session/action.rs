@@ -1,8 +1,13 @@
 //! The effects of frames.
 
-use realtime_shared::{CloseCode, Position, Ref, RoomName, ServerEvent, ServerFrame};
+use realtime_shared::{
+    CloseCode, DirectPair, Position, Ref, RoomName, Seq, ServerEvent, ServerFrame, UserId,
+};
 
-use crate::broker::{MemberPrefix, PageQuery, Recipients, RoomFilter, SearchQuery, Skip, Submission};
+use super::Error;
+use crate::broker::{
+    InboxQuery, MemberPrefix, PageQuery, Recipients, RoomFilter, SearchQuery, Skip, Submission,
+};
 use crate::budget::PostPrice;
 use crate::metrics::Dropped;
 
@@ -60,6 +65,30 @@ pub(crate) enum Action {
         filter: RoomFilter,
         limit: usize,
         reference: Option<Ref>,
+    },
+    Direct {
+        pair: DirectPair,
+        /// The other user, for the answer.
+        other: UserId,
+        /// The limits on new rooms do not apply.
+        is_exempt: bool,
+        reference: Option<Ref>,
+    },
+    Read {
+        room: RoomName,
+        seq: Seq,
+        is_member: bool,
+        reference: Option<Ref>,
+    },
+    Inbox {
+        query: InboxQuery,
+        reference: Option<Ref>,
+    },
+    /// Apply the action if the user is one of the two of this direct room. Otherwise refuse the frame.
+    IfDirect {
+        room: RoomName,
+        then: Box<Action>,
+        refusal: Box<Error>,
     },
     /// The token was replaced. The new one does not grant the rooms in `leave`.
     Refreshed {

@@ -18,9 +18,9 @@ use std::time::{Duration, Instant};
 
 use realtime_shared::rules::Power;
 use realtime_shared::{
-    ClientEvent, ClientFrame, CloseCode, DecodeError, EntryKind, ErrorCode, Feature, HistoryRequest, Notice,
-    Pong, Position, Ref, Role, RoomName, SearchRequest, ServerEvent, ServerFrame, SystemEvent, Text,
-    Timestamp, Typing, UserId, codec,
+    ClientEvent, ClientFrame, CloseCode, DecodeError, DirectPair, EntryKind, ErrorCode, Feature,
+    HistoryRequest, Notice, Pong, Position, Post, Ref, Role, RoomName, SearchRequest, Seq, ServerEvent,
+    ServerFrame, SystemEvent, Text, Timestamp, Typing, UserId, codec,
 };
 
 pub(crate) use self::action::Action;
@@ -28,7 +28,7 @@ use self::fault_window::ClientFaults;
 pub(crate) use self::refusal::Error;
 use crate::auth::{GrantedNames, Identity, Verifier};
 use crate::broker::{
-    MemberPrefix, NameRange, PageFilter, PageQuery, PageRange, RangeKind, Recipients, RoomFilter,
+    InboxQuery, MemberPrefix, NameRange, PageFilter, PageQuery, PageRange, RangeKind, Recipients, RoomFilter,
     SearchQuery, Skip, Submission,
 };
 use crate::budget::{ConnectionBudget, TestedNames};
@@ -53,6 +53,14 @@ const ROOMS_MAX: u32 = 500;
 const FOUND_MEMBERS_DEFAULT: u32 = 100;
 /// Highest `limit` of a search for members.
 const FOUND_MEMBERS_MAX: u32 = 500;
+/// Rooms of an inbox without a `limit`.
+const INBOX_DEFAULT: u32 = 100;
+/// Highest `limit` of an inbox.
+const INBOX_MAX: u32 = 200;
+/// Limit on the bytes of an inbox.
+const INBOX_BYTES: usize = 128 * 1024;
+/// Direct rooms of the user that a session knows, beside those that the client has joined.
+const KNOWN_DIRECT: usize = 16;
 /// Time within which an unchanged typing state is not sent again.
 const TYPING_REPEAT: Duration = Duration::from_secs(1);
 
@@ -71,6 +79,8 @@ pub(crate) struct Session {
     /// The features of the store.
     features: &'static [Feature],
     rooms: Vec<JoinedRoom>,
+    /// Direct rooms of the user that were used last, the newest at the end.
+    direct: Vec<RoomName>,
     budget: ConnectionBudget,
     faults: ClientFaults,
 }
@@ -90,8 +100,8 @@ impl Session {
         max_rooms: usize,
         features: &'static [Feature],
     ) -> Self {
-        let (rooms, faults) = (Vec::new(), ClientFaults::default());
-        Self { identity, verifier, max_rooms, features, rooms, budget, faults }
+        let (rooms, direct, faults) = (Vec::new(), Vec::new(), ClientFaults::default());
+        Self { identity, verifier, max_rooms, features, rooms, direct, budget, faults }
     }
 
     pub(crate) fn identity(&self) -> &Identity {
@@ -174,7 +184,39 @@ impl Session {
         self.rooms.retain(|joined| joined.name != *room);
     }
 
+    /// Records that a direct room is one of the user's.
+    pub(crate) fn admit_direct(&mut self, room: RoomName) {
+        self.direct.retain(|known| *known != room);
+        if self.direct.len() == KNOWN_DIRECT {
+            self.direct.remove(0);
+        }
+        self.direct.push(room);
+    }
+
+    /// Returns true if a frame about the room may be sent to the client now. A frame about a direct room is addressed to its
+    /// users only.
+    pub(crate) fn shows(&self, room: &RoomName) -> bool {
+        self.identity.grants.may_use(room)
+    }
+
+    /// Decides on an event. Frames about a direct room wait until the store has stated that it is one of the user's.
     fn on_event(&mut self, priced: Priced, reference: Option<Ref>, now: Now) -> Result<Action, Error> {
+        let unknown =
+            room_of(&priced.event).filter(|room| room.is_direct() && !self.knows_direct(room)).cloned();
+        let Some(room) = unknown else { return self.decide(priced, reference, now) };
+        let refusal = Box::new(Error::unusable(&priced.event, &room).answering(reference.clone()));
+        Ok(match self.decide(priced, reference, now)? {
+            // The client is not answered, or is answered without the room.
+            then @ (Action::Nothing | Action::Drop(_) | Action::Close(_)) => then,
+            then => Action::IfDirect { room, then: Box::new(then), refusal },
+        })
+    }
+
+    fn knows_direct(&self, room: &RoomName) -> bool {
+        self.rooms.iter().any(|joined| joined.name == *room) || self.direct.contains(room)
+    }
+
+    fn decide(&mut self, priced: Priced, reference: Option<Ref>, now: Now) -> Result<Action, Error> {
         let Priced { event, bytes } = priced;
         if is_request(&event) {
             self.budget.take_request(now.instant).map_err(Error::rate_limited)?;
@@ -219,9 +261,9 @@ impl Session {
             }
             ClientEvent::Refresh { token } => self.refresh(&token, reference, now.wall),
             ClientEvent::Notice { message, room, user_id } => self.notice(message, room, user_id),
-            ClientEvent::Direct { .. } => Err(Error::unsupported("`direct`")),
-            ClientEvent::Read { room, .. } => Err(Error::unsupported("`read`").in_room(&room)),
-            ClientEvent::Inbox { .. } => Err(Error::unsupported("`inbox`")),
+            ClientEvent::Direct { user_id } => self.direct(&user_id, reference),
+            ClientEvent::Read { room, seq } => self.read(room, seq, reference),
+            ClientEvent::Inbox { limit } => self.inbox(limit, reference),
             ClientEvent::Search(request) => self.search(request, reference, now.instant),
         }
     }
@@ -293,12 +335,12 @@ impl Session {
         match kind {
             EntryKind::Message | EntryKind::Edit | EntryKind::Reaction => {
                 if !self.identity.grants.may_post(room) {
-                    return Err(Error::forbidden("post in that room"));
+                    return Err(Error::forbidden_in(room, Error::of_post(kind)));
                 }
             }
             EntryKind::Delete | EntryKind::Pin | EntryKind::Room => {
                 if !self.identity.grants.may_use(room) {
-                    return Err(Error::forbidden("use that room"));
+                    return Err(Error::forbidden_in(room, Error::of_post(kind)));
                 }
             }
         }
@@ -425,6 +467,33 @@ impl Session {
         }
     }
 
+    fn direct(&self, other: &UserId, reference: Option<Ref>) -> Result<Action, Error> {
+        self.needs(Feature::Direct, "direct")?;
+        // No token has an id that is too long in normalization form C.
+        let nobody = |_| Error::new(ErrorCode::NotFound, "no user has that id");
+        let other = other.to_nfc().map_err(nobody)?;
+        let pair = DirectPair::new(&self.identity.user, &other).map_err(nobody)?;
+        if !self.identity.grants.may_use(&pair.room()) {
+            return Err(Error::forbidden("use direct rooms"));
+        }
+        Ok(Action::Direct { pair, other, is_exempt: self.identity.role == Role::Admin, reference })
+    }
+
+    fn read(&mut self, room: RoomName, seq: Seq, reference: Option<Ref>) -> Result<Action, Error> {
+        self.needs(Feature::Read, "read").map_err(|error| error.in_room(&room))?;
+        self.may_use(&room)?;
+        let is_member = self.joined_room(&room).is_some();
+        Ok(Action::Read { room, seq, is_member, reference })
+    }
+
+    fn inbox(&self, limit: Option<u32>, reference: Option<Ref>) -> Result<Action, Error> {
+        self.needs(Feature::Inbox, "inbox")?;
+        let limit = limit.unwrap_or(INBOX_DEFAULT).clamp(1, INBOX_MAX) as usize;
+        let grants = self.identity.grants.clone();
+        let may_use = Box::new(move |room: &RoomName| grants.may_use(room));
+        Ok(Action::Inbox { query: InboxQuery { limit, bytes: INBOX_BYTES, may_use }, reference })
+    }
+
     fn refresh(&mut self, token: &str, reference: Option<Ref>, now: Timestamp) -> Result<Action, Error> {
         let identity = self.verifier.verify(token, now).map_err(|error| {
             tracing::info!(user = %self.identity.user, %error, "a refresh was refused");
@@ -476,7 +545,7 @@ impl Session {
         if self.identity.grants.may_use(room) {
             Ok(())
         } else {
-            Err(Error::forbidden("use that room").in_room(room))
+            Err(Error::forbidden_in(room, "use that room"))
         }
     }
 
@@ -499,6 +568,25 @@ fn range_of(names: GrantedNames<'_>) -> NameRange {
 struct Priced {
     event: ClientEvent,
     bytes: usize,
+}
+
+/// The room that an event is about.
+fn room_of(event: &ClientEvent) -> Option<&RoomName> {
+    match event {
+        ClientEvent::Post(Post { room, .. })
+        | ClientEvent::Typing { room, .. }
+        | ClientEvent::JoinRoom { room, .. }
+        | ClientEvent::LeaveRoom { room }
+        | ClientEvent::History(HistoryRequest { room, .. })
+        | ClientEvent::Read { room, .. }
+        | ClientEvent::Members { room, .. } => Some(room),
+        ClientEvent::Notice { room, .. } | ClientEvent::Search(SearchRequest { room, .. }) => room.as_ref(),
+        ClientEvent::Ping(_)
+        | ClientEvent::Direct { .. }
+        | ClientEvent::Inbox { .. }
+        | ClientEvent::ListRooms { .. }
+        | ClientEvent::Refresh { .. } => None,
+    }
 }
 
 /// Returns true if the answer to a request may be large.

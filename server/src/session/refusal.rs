@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use realtime_shared::codec::Refusal;
 use realtime_shared::{
-    ClientMsgId, ErrorCode, ErrorEvent, ErrorScope, Ref, RoomName, ServerEvent, ServerFrame,
+    ClientEvent, ClientMsgId, EntryKind, ErrorCode, ErrorEvent, ErrorScope, Post, Ref, RoomName, ServerEvent,
+    ServerFrame,
 };
 
 use crate::broker::NotStored;
@@ -41,6 +42,36 @@ impl Error {
         Self::new(ErrorCode::Forbidden, format!("your token does not allow you to {action}"))
     }
 
+    /// The refusal of a frame about a room: `action` is as in [`Self::forbidden`]. A reserved name has a message of its own,
+    /// which depends on the name only.
+    pub(crate) fn forbidden_in(room: &RoomName, action: &str) -> Self {
+        let error = if room.is_reserved() && !room.is_direct() {
+            Self::new(ErrorCode::Forbidden, "names that begin with `dm:` or `sys:` are reserved")
+        } else {
+            Self::forbidden(action)
+        };
+        error.in_room(room)
+    }
+
+    /// The refusal of a frame about a room that its token does not open, or that is a direct room of others: they look alike.
+    pub(super) fn unusable(event: &ClientEvent, room: &RoomName) -> Self {
+        let (action, client_msg_id) = match event {
+            ClientEvent::Post(Post { content, client_msg_id, .. }) => {
+                (Self::of_post(content.kind()), client_msg_id.as_ref())
+            }
+            _ => ("use that room", None),
+        };
+        Self::forbidden_in(room, action).of_entry(client_msg_id)
+    }
+
+    /// The action that the token of a sender does not allow.
+    pub(super) fn of_post(kind: EntryKind) -> &'static str {
+        match kind {
+            EntryKind::Message | EntryKind::Edit | EntryKind::Reaction => "post in that room",
+            EntryKind::Delete | EntryKind::Pin | EntryKind::Room => "use that room",
+        }
+    }
+
     pub(crate) fn not_a_member() -> Self {
         Self::new(ErrorCode::NotAMember, "you are not in that room")
     }
@@ -52,6 +83,14 @@ impl Error {
 
     pub(crate) fn unavailable() -> Self {
         Self::new(ErrorCode::Unavailable, "the store cannot be reached; try again later")
+    }
+
+    /// The same refusal because the store cannot be reached.
+    pub(crate) fn into_unavailable(self) -> Self {
+        let Self { event, reference, .. } = self;
+        let mut error = Self::unavailable();
+        (error.event.room, error.event.client_msg_id) = (event.room, event.client_msg_id);
+        error.answering(reference)
     }
 
     pub(crate) fn rate_limited(wait: Duration) -> Self {

@@ -1,5 +1,6 @@
 //! Sessions: the action of each frame. Refusals, rate limits and refreshed tokens have files of their own.
 
+mod direct;
 mod rates;
 mod refresh;
 mod refusals;
@@ -149,6 +150,18 @@ fn summary(action: Action) -> String {
             format!("search {:?} {}{}", query.query.phrases(), query.limit, with_ref(reference))
         }
         Action::ListRooms { limit, reference, .. } => format!("list {limit}{}", with_ref(reference)),
+        Action::Direct { pair, other, is_exempt, reference } => {
+            let exempt = if is_exempt { " exempt" } else { "" };
+            format!("direct {} with {other}{exempt}{}", pair.room(), with_ref(reference))
+        }
+        Action::Read { room, seq, is_member, reference } => {
+            let member = if is_member { " as member" } else { "" };
+            format!("read {room} {seq}{member}{}", with_ref(reference))
+        }
+        Action::Inbox { query, reference } => format!("inbox {}{}", query.limit, with_ref(reference)),
+        Action::IfDirect { room, then, refusal } => {
+            format!("if {room}: {} else {}", summary(*then), codec::encode_frame(&refusal.into_frame()))
+        }
         Action::Refreshed { answer, leave } => format!("{} leave {leave:?}", codec::encode_frame(&answer)),
     }
 }
@@ -204,6 +217,14 @@ fn each_frame_becomes_its_action() {
         (r#"{"type":"pin","room":"b","target":3}"#, "pin alice: 3 in b moderating"),
         (r#"{"type":"room","room":"b","topic":"News"}"#, "room alice: in b moderating"),
         (r#"{"type":"members","room":"chat-7","ref":"5"}"#, "members chat-7 ref 5"),
+        (r#"{"type":"read","room":"a","seq":3,"ref":"6"}"#, "read a 3 as member ref 6"),
+        (r#"{"type":"read","room":"chat-7","seq":3}"#, "read chat-7 3"),
+        (r#"{"type":"inbox"}"#, "inbox 100"),
+        (r#"{"type":"inbox","limit":5000,"ref":"7"}"#, "inbox 200 ref 7"),
+        (
+            r#"{"type":"direct","user_id":"bob","ref":"8"}"#,
+            "direct dm:rbfekiks2o7qjdgakhpy64ek74 with bob ref 8",
+        ),
         (r#"{"type":"list_rooms"}"#, "list 100"),
         (r#"{"type":"list_rooms","limit":7,"ref":"6"}"#, "list 7 ref 6"),
         (r#"{"type":"list_rooms","limit":99999999999}"#, "list 500"),
@@ -249,7 +270,7 @@ fn a_frame_of_a_missing_feature_is_unsupported() {
         (Some(Feature::Reply), r#""type":"history","thread":3"#),
         (Some(Feature::Pin), r#""type":"history","pinned":true"#),
         (None, r#""type":"direct","user_id":"bob""#),
-        (None, r#""type":"read","seq":3"#),
+        (Some(Feature::Read), r#""type":"read","seq":3"#),
         (None, r#""type":"inbox""#),
         (None, r#""type":"search","query":"hi""#),
     ];

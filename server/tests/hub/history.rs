@@ -70,7 +70,7 @@ async fn history_is_paged_in_both_directions() {
     alice.send(json!({"type": "history", "room": "nowhere"})).await;
     let none =
         json!({"type": "history", "room": "nowhere", "epoch": null, "messages": [], "has_more": false});
-    assert_eq!(alice.next().await, none);
+    alice.expect(none).await;
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod budgets;
 mod changes;
 mod grants;
 mod history;
+mod inbox;
 mod instances;
 mod layers;
 mod messages;

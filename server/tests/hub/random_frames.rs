@@ -55,14 +55,13 @@ fn is_answered(event: &ClientEvent) -> bool {
         | ClientEvent::Ping(_)
         | ClientEvent::History(_)
         | ClientEvent::Direct { .. }
-        | ClientEvent::Read { .. }
         | ClientEvent::Inbox { .. }
         | ClientEvent::Search(_)
         | ClientEvent::Members { .. }
         | ClientEvent::ListRooms { .. }
         | ClientEvent::Refresh { .. }
         | ClientEvent::Notice { .. } => true,
-        ClientEvent::Post(_) | ClientEvent::Typing { .. } => false,
+        ClientEvent::Post(_) | ClientEvent::Read { .. } | ClientEvent::Typing { .. } => false,
     }
 }
 

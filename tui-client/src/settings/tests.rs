@@ -169,7 +169,10 @@ fn faults_are_reported_with_their_line() {
         ("token_command = ['a', 1]", "1: `token_command`: expected a script for `sh -c`, or a list of words"),
         ("token_command = true", "1: `token_command`: expected a script for `sh -c`, or a list of words"),
         ("rooms = 'dev'", "1: `rooms`: invalid type: string \"dev\", expected a sequence"),
-        ("rooms = [\n'dev',\n'dm:bob']", "3: `rooms`: `dm:bob`: names that begin with dm: are reserved"),
+        (
+            "rooms = [\n'dev',\n'dm:bob']",
+            "3: `rooms`: `dm:bob`: names that begin with dm: or sys: are reserved",
+        ),
         ("[keys]\nretyr = ['F9']", "2: no action is called `retyr`; did you mean `retry`?"),
         ("[keys]\nretry = 7", "2: `keys.retry`: invalid type: integer `7`, expected a sequence"),
         ("[keys]\nretry = ['k']", "2: `keys.retry`: `k` is text: add Ctrl or Alt"),

@@ -11,6 +11,7 @@ use realtime_shared::{
 };
 
 use super::boot_time::BootTime;
+use super::mention_index::MentionIndex;
 
 /// Memory of a changed message, of a reaction's user, and of an index entry, estimated.
 const MESSAGE_BYTES: usize = 256;
@@ -31,7 +32,8 @@ pub(super) struct RoomChanges {
     /// Identity of the entry at the `rev` of the settings.
     set_by: Option<(EntryId, Timestamp)>,
     slow_mode: SlowModeTimes,
-    /// Memory, estimated.
+    mentions: MentionIndex,
+    /// Memory without mentions, estimated.
     bytes: usize,
 }
 
@@ -78,12 +80,17 @@ impl RoomChanges {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes + self.mentions.bytes()
     }
 
     /// Number of stored entries that are not messages.
     pub(super) fn others(&self) -> usize {
         self.others.len()
+    }
+
+    /// Number of stored entries before `seq` that are not messages.
+    pub(super) fn others_before(&self, seq: Seq) -> usize {
+        self.others.partition_point(|other| *other < seq)
     }
 
     pub(super) fn is_message(&self, seq: Seq) -> bool {
@@ -167,7 +174,10 @@ impl RoomChanges {
                 }
             }
             Change::Edit(_) => changed.edits.push(entry.seq),
-            Change::Delete(_) => changed.reacted = HashSet::new(),
+            Change::Delete(_) => {
+                changed.reacted = HashSet::new();
+                self.mentions.take(message.seq);
+            }
             Change::Pin(_) | Change::Room(_) => {}
         }
         self.bytes = self.bytes + changed.bytes() - before;
@@ -183,6 +193,16 @@ impl RoomChanges {
         {
             thread.deleted += 1;
         }
+    }
+
+    /// Replaces the mentions of a message. Returns the users whom it did not mention before.
+    pub(super) fn set_mentions(&mut self, message: Seq, users: Vec<UserId>) -> Vec<UserId> {
+        self.mentions.set(message, users)
+    }
+
+    /// The messages from `first` on that mention the user, ascending.
+    pub(super) fn mentions_of(&self, user: &UserId, first: Seq) -> impl Iterator<Item = Seq> {
+        self.mentions.of(user, first)
     }
 
     /// The stored entries with a text of the message: itself and its edits.
@@ -203,6 +223,7 @@ impl RoomChanges {
             self.bytes = self.bytes.saturating_sub(INDEX_BYTES * thread.replies.len());
         }
         self.pinned.remove(&seq);
+        self.mentions.take(seq);
     }
 }
 

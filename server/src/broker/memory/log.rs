@@ -7,12 +7,14 @@ use parking_lot::Mutex;
 use realtime_shared::rules::{self, Decision, Request, RoomView, RuleError, Rules, TargetView};
 use realtime_shared::{
     Change, ChangeEntry, EntryEvent, EntryId, Epoch, Message, MessageState, Position, RoomName, RoomSettings,
-    Seq, Timestamp, codec,
+    Seq, Timestamp, UserId, codec,
 };
 
 use super::boot_time::BootTime;
 use super::changes::{RoomChanges, emoji_of};
 use super::dedup_records::{DedupRecord, DedupRecords};
+use super::readers::RoomReaders;
+use crate::broker::mentions::{Mentioned, Notification, notifications};
 use crate::broker::{
     DEDUP_ENTRIES, DedupKey, ENTRIES_PER_MESSAGE, Entry, Page, ROOM_REMOVAL_AGE, Range, Receipt, Submission,
     is_in_dedup_window,
@@ -52,6 +54,7 @@ pub(super) struct MemoryLog {
     pub(super) dedup: DedupRecords,
     /// `None` while the room has only messages that answer nothing.
     pub(super) changes: Option<Box<RoomChanges>>,
+    pub(super) readers: RoomReaders,
 }
 
 /// The newest entry.
@@ -69,6 +72,13 @@ pub(super) struct StoredEntry {
     id: EntryId,
     pub(super) json: Arc<str>,
     at: BootTime,
+}
+
+impl StoredEntry {
+    /// Time at which the entry was accepted: its id was made then.
+    pub(super) fn accepted_at(&self) -> Timestamp {
+        self.id.made_at()
+    }
 }
 
 /// Time at which an entry is accepted.
@@ -91,6 +101,7 @@ impl MemoryLog {
             entries: VecDeque::new(),
             dedup: DedupRecords::default(),
             changes: None,
+            readers: RoomReaders::default(),
         }
     }
 
@@ -106,7 +117,7 @@ impl MemoryLog {
         self.last.map(|last| last.ts)
     }
 
-    fn head_seq(&self) -> Seq {
+    pub(super) fn head_seq(&self) -> Seq {
         self.last.map_or(Seq::ZERO, |last| last.seq)
     }
 
@@ -135,10 +146,11 @@ impl MemoryLog {
         (expired as u64, freed)
     }
 
-    /// True if nothing of the log has to be known any more: it has no entry and no dedup record, and is not open. Its
-    /// head is known for a while.
+    /// True if nothing of the log has to be known any more: it has no entry and no dedup record, is not open, and is not that
+    /// of a direct room. Its head is known for a while.
     pub(super) fn is_outdated(&self, since_boot: BootTime) -> bool {
         self.open_count == 0
+            && self.readers.pair().is_none()
             && self.entries.is_empty()
             && self.dedup.is_empty()
             && self.last.is_none_or(|last| since_boot.since(last.at) > ROOM_REMOVAL_AGE)
@@ -179,7 +191,7 @@ impl MemoryLog {
     }
 
     /// A stored message with its changes.
-    fn folded_message(&self, seq: Seq) -> Option<Message> {
+    pub(super) fn folded_message(&self, seq: Seq) -> Option<Message> {
         let message = self.stored_message(seq)?;
         let state = self.changes.as_ref().and_then(|changes| changes.state(seq));
         Some(match state {
@@ -274,6 +286,30 @@ impl MemoryLog {
         }
     }
 
+    /// Records the users whom an entry mentions. Returns those whom its message did not mention before, and the
+    /// notifications.
+    fn mention(&mut self, event: &EntryEvent, growth: &mut isize) -> (Vec<UserId>, Vec<Notification>) {
+        let Some(mentioned) = Mentioned::of(event) else { return Default::default() };
+        let (author, pair) = (event.head().from, self.readers.pair());
+        let mut users = mentioned.users(author, pair);
+        users.retain(|user| !mentioned.needs_marker || self.readers.marker(user).is_some());
+        let message = match event {
+            EntryEvent::Change(entry) => entry.change.target().map_or(entry.seq, |(seq, _)| seq),
+            EntryEvent::Message(message) => message.seq,
+        };
+        let new = if users.is_empty() && self.changes.is_none() {
+            Vec::new()
+        } else {
+            let changes = self.changes.get_or_insert_default();
+            let before = changes.bytes();
+            let new = changes.set_mentions(message, users);
+            *growth += changes.bytes().cast_signed() - before.cast_signed();
+            new
+        };
+        let notifications = notifications(event, pair, &new);
+        (new, notifications)
+    }
+
     /// Replaces the stored frames that have a text of the message.
     fn delete(&mut self, message: &Message, entry: &ChangeEntry, growth: &mut isize) -> Vec<Entry> {
         let seqs = self.changes.as_ref().map_or_else(Vec::new, |changes| changes.with_text_of(message.seq));
@@ -348,6 +384,7 @@ impl MemoryLog {
         small_queue::push(&mut self.entries, StoredEntry { id, json: entry.json.clone(), at });
         let mut growth = 0;
         let replaced = self.fold(&event, target, at, &mut growth);
+        let (mentioned, notifications) = self.mention(&event, &mut growth);
         let limit = to_len(retain.messages.unwrap_or(DEFAULT_MESSAGES));
         let mut freed = self.drop_entries(self.expired(retain, at));
         while !self.entries.is_empty() && self.is_full(limit) {
@@ -362,7 +399,7 @@ impl MemoryLog {
         }
         let receipt = Receipt { epoch, seq, id, ts, duplicate: false };
         growth += added.cast_signed() - freed.cast_signed();
-        AppendResult { entry, receipt, replaced, growth }
+        AppendResult { entry, receipt, replaced, mentioned, notifications, growth }
     }
 
     /// Reads a page. Leaves out entries beyond the retention that are still stored.
@@ -422,6 +459,9 @@ pub(super) struct AppendResult {
     pub(super) receipt: Receipt,
     /// Entries that the new one deletes, with their new frames.
     pub(super) replaced: Vec<Entry>,
+    /// Users whom the message mentions and did not mention before.
+    pub(super) mentioned: Vec<UserId>,
+    pub(super) notifications: Vec<Notification>,
     /// Bytes that the log has gained; negative if more were freed.
     pub(super) growth: isize,
 }

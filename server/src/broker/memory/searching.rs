@@ -166,6 +166,7 @@ impl Search {
             add(room);
             return logs;
         }
+        self.rooms.direct().iter().for_each(&mut add);
         let mut names = self.list.names_after(None, ROOMS);
         while let Some(last) = names.last().cloned() {
             names.iter().for_each(&mut add);

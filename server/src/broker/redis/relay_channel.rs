@@ -62,7 +62,7 @@ fn read(payload: &str) -> Result<Relayed, String> {
     };
     let room = RoomName::new(room).map_err(|error| format!("room: {error}"))?;
     if room.is_reserved() {
-        return Err("room: names that begin with `dm:` are reserved".to_owned());
+        return Err("room: names that begin with `dm:` or `sys:` are reserved".to_owned());
     }
     let mut submission = Submission::new(from, Post::message(room, text, None));
     (submission.power, submission.is_exempt) = (Power::Moderator, true);

@@ -4,6 +4,7 @@ use realtime_shared::Epoch;
 
 use super::*;
 use crate::broker::{Entry, Feed};
+use crate::room::About;
 use crate::room::EARLY_ENTRIES;
 use crate::room::mailbox::DIRECT_BACKLOG_BYTES;
 
@@ -36,7 +37,7 @@ fn direct_frames_are_pulled_in_their_order_as_there_is_space() {
     assert!(mailbox.take().expect("frames").has_frames);
     let pulled = |limit| {
         let mut out = Vec::new();
-        let more = mailbox.pull(&mut out, limit);
+        let more = mailbox.pull(&mut out, limit, |_| true);
         (out, more)
     };
     assert_eq!(pulled(0), (Vec::new(), true));
@@ -44,6 +45,34 @@ fn direct_frames_are_pulled_in_their_order_as_there_is_space() {
     mailbox.send(&"frame 3".into());
     assert_eq!(pulled(1_000), (b"\x81\x07frame 1\x81\x07frame 2\x81\x07frame 3".to_vec(), false));
     assert_eq!(pulled(1_000), (Vec::new(), false));
+}
+
+#[test]
+fn frames_about_rooms_are_sent_if_the_connection_admits_them() {
+    let mailbox = Mailbox::new(1, user("alice"), 0, Arc::default(), metrics());
+    for name in ["open", "closed", "open"] {
+        mailbox
+            .send_about(&format!("about {name}").into(), About { room: room(name), is_notification: false });
+    }
+    mailbox.send(&"notice".into());
+    let mut out = Vec::new();
+    assert!(!mailbox.pull(&mut out, 1_000, |about| about.room == room("open")));
+    assert_eq!(out, b"\x81\x0aabout open\x81\x0aabout open\x81\x06notice");
+}
+
+#[test]
+fn notifications_beyond_the_limit_are_dropped_and_close_nothing() {
+    let metrics = metrics();
+    let mailbox = Mailbox::new(1, user("alice"), 0, Arc::default(), metrics.clone());
+    let about = |is_notification| About { room: room("a"), is_notification };
+    (0..2_000).for_each(|_| mailbox.send_about(&"{}".into(), about(true)));
+    assert_dropped(&metrics, "notification_limit", 2_000 - 128);
+    // A read marker is not dropped.
+    mailbox.send_about(&"marker".into(), about(false));
+    let mut out = Vec::new();
+    mailbox.pull(&mut out, 100_000, |_| true);
+    assert!(out.ends_with(b"marker"));
+    assert_eq!(mailbox.take().expect("frames").close, None);
 }
 
 #[tokio::test]

@@ -5,10 +5,13 @@
 use std::fmt::Write as _;
 use std::str::FromStr;
 
-use realtime_shared::{EntryId, Epoch, LeaveReason, Seq, UserId};
+use realtime_shared::{EntryId, Epoch, LeaveReason, RoomName, Seq, UserId};
 
-use crate::broker::{Recipients, Skip};
+use crate::broker::{Concerned, Origin, Recipients, Skip, SkipConnections};
 use crate::budget::Spending;
+
+/// Stands before each field of a broadcast to connections that a room concerns. No name has it.
+const FIELD: char = '\u{1}';
 
 /// An announcement in a room's channel.
 #[derive(Debug, PartialEq, Eq)]
@@ -87,9 +90,17 @@ pub(crate) fn signal(skip: &Skip, json: &str) -> String {
     text
 }
 
-/// The announcement of a broadcast.
+/// The announcement of a broadcast. The fields of [`Recipients::Concerned`] have a control character before each, which no
+/// user id has: an instance of an earlier version ignores it.
 pub(crate) fn broadcast(to: &Recipients, json: &str) -> String {
     match to {
+        Recipients::Concerned(Concerned { user, room, skip }) => {
+            let skip = match skip {
+                SkipConnections::InRoom => String::new(),
+                SkipConnections::One(Origin { instance, connection }) => format!("{instance} {connection}"),
+            };
+            format!("{FIELD}{user}{FIELD}{room}{FIELD}{skip}\n{json}")
+        }
         Recipients::Everyone => format!("\n{json}"),
         Recipients::User(user) => format!("{user}\n{json}"),
     }
@@ -98,8 +109,24 @@ pub(crate) fn broadcast(to: &Recipients, json: &str) -> String {
 /// Reads the announcement of a broadcast.
 pub(crate) fn parse_broadcast(text: &str) -> Option<(Recipients, &str)> {
     let (to, json) = text.split_once('\n')?;
-    let to = if to.is_empty() { Recipients::Everyone } else { Recipients::User(UserId::new(to).ok()?) };
+    let to = match to.strip_prefix(FIELD) {
+        Some(fields) => Recipients::Concerned(parse_concerned(fields)?),
+        None if to.is_empty() => Recipients::Everyone,
+        None => Recipients::User(UserId::new(to).ok()?),
+    };
     Some((to, json))
+}
+
+fn parse_concerned(fields: &str) -> Option<Concerned> {
+    let mut fields = fields.splitn(3, FIELD);
+    let (user, room, skip) = (fields.next()?, fields.next()?, fields.next()?);
+    let skip = if skip.is_empty() {
+        SkipConnections::InRoom
+    } else {
+        let (instance, connection) = skip.split_once(' ')?;
+        SkipConnections::One(Origin { instance: number(instance)?, connection: number(connection)? })
+    };
+    Some(Concerned { user: UserId::new(user).ok()?, room: RoomName::new(room).ok()?, skip })
 }
 
 /// The publication of what users have spent, by the instance `sender`.
@@ -177,7 +204,17 @@ mod tests {
                     Some(Announced::Signal { skip: skip.clone(), json: &json })
                 );
             }
-            for to in [Recipients::Everyone, Recipients::User(user)] {
+            let concerned = |skip| {
+                let room = RoomName::new(user.as_str()).expect("a name");
+                Recipients::Concerned(Concerned { user: user.clone(), room, skip })
+            };
+            let origin = Origin { instance: u64::MAX, connection: 7 };
+            for to in [
+                Recipients::Everyone,
+                concerned(SkipConnections::InRoom),
+                concerned(SkipConnections::One(origin)),
+                Recipients::User(user.clone()),
+            ] {
                 let text = broadcast(&to, &json);
                 prop_assert_eq!(parse_broadcast(&text), Some((to.clone(), &*json)));
             }
