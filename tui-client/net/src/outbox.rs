@@ -2,10 +2,11 @@
 //!
 //! A message here is a [`Submission`] of any kind. The outbox does not read its content.
 //!
-//! Each room has a lane, and **one message of a lane is in flight**: the next message follows the server's answer. With
+//! Each room has a lane for messages and one for changes, and **one message of a lane is in flight**: the next message follows the server's answer. With
 //! two in flight, a refused first message and an accepted second one would permanently change places. Pacing cannot
-//! prevent that, because `unavailable` may occur at any rate. Lanes of different rooms are independent: up to
-//! [`IN_FLIGHT`] messages are in flight, and the oldest message goes first.
+//! prevent that, because `unavailable` may occur at any rate. Lanes are independent: up to [`IN_FLIGHT`] messages are in
+//! flight, and the oldest message goes first. A change is of a stored message, so it needs no place among messages; and
+//! changes have a budget of their own, so a refused one must not hold up messages.
 //!
 //! Invariants:
 //! - A message is in exactly one lane until it is reported once as stored, refused or taken back.
@@ -15,7 +16,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use realtime_shared::{ClientMsgId, Content, RoomName};
+use realtime_shared::{ClientMsgId, RoomName};
 
 use super::submission::Submission;
 
@@ -40,10 +41,11 @@ pub(super) struct Outbox {
     in_flight: usize,
 }
 
-/// The messages of a room, in order.
+/// The messages of a room, or its changes, in order.
 #[derive(Debug)]
 struct Lane {
     room: RoomName,
+    has_changes: bool,
     messages: VecDeque<Queued>,
     head: Head,
     /// Number of postponements of the first message in a row.
@@ -89,6 +91,7 @@ impl Outbox {
             return Pushed::Known;
         }
         let (room, id) = (room.clone(), client_msg_id.clone());
+        let has_changes = submission.is_change();
         let queued = Queued { ticket: self.next_ticket, submission };
         self.next_ticket += 1;
         if self.rooms.len() >= QUEUE {
@@ -96,9 +99,9 @@ impl Outbox {
             return Pushed::Full;
         }
         self.rooms.insert(id, room.clone());
-        match self.lanes.iter_mut().find(|lane| lane.room == room) {
+        match self.lanes.iter_mut().find(|lane| lane.room == room && lane.has_changes == has_changes) {
             Some(lane) => lane.messages.push_back(queued),
-            None => self.lanes.push(Lane::new(room, queued)),
+            None => self.lanes.push(Lane::new(room, has_changes, queued)),
         }
         Pushed::Queued
     }
@@ -154,9 +157,7 @@ impl Outbox {
 
     /// Returns true if the message is in flight and is a change.
     pub(super) fn is_change_in_flight(&self, id: &ClientMsgId) -> bool {
-        let lane = self.lanes.iter().find(|lane| lane.is_in_flight(id));
-        let first = lane.and_then(|lane| lane.messages.front());
-        first.is_some_and(|first| matches!(first.submission.content, Content::Change(_)))
+        self.lanes.iter().any(|lane| lane.has_changes && lane.is_in_flight(id))
     }
 
     /// Removes a stored message. Returns false if it was neither waiting nor in flight in the room.
@@ -249,9 +250,10 @@ impl Outbox {
 
     fn remove(&mut self, id: &ClientMsgId) -> Option<Queued> {
         let room = self.rooms.remove(id)?;
-        let index = self.lanes.iter().position(|lane| lane.room == room)?;
+        let place = |lane: &Lane| lane.messages.iter().position(|queued| queued.has(id));
+        let lanes = self.lanes.iter().enumerate().filter(|(_, lane)| lane.room == room);
+        let (index, place) = lanes.into_iter().find_map(|(index, lane)| Some((index, place(lane)?)))?;
         let lane = &mut self.lanes[index];
-        let place = lane.messages.iter().position(|queued| queued.has(id))?;
         if place == 0 {
             if matches!(lane.head, Head::Sent(_)) {
                 self.in_flight -= 1;
@@ -281,9 +283,10 @@ impl Queued {
 }
 
 impl Lane {
-    fn new(room: RoomName, first: Queued) -> Self {
+    fn new(room: RoomName, has_changes: bool, first: Queued) -> Self {
         Self {
             room,
+            has_changes,
             messages: [first].into(),
             head: Head::Ready,
             postponements: 0,
@@ -303,7 +306,7 @@ impl Lane {
 
 #[cfg(test)]
 mod tests {
-    use realtime_shared::Text;
+    use realtime_shared::{Content, Text};
 
     use super::*;
 

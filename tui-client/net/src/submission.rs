@@ -16,6 +16,10 @@ impl Submission {
         ClientEvent::Post(Post { room, content, client_msg_id: Some(client_msg_id) })
     }
 
+    pub(super) fn is_change(&self) -> bool {
+        matches!(self.content, Content::Change(_))
+    }
+
     /// The feature that the server needs to store it.
     pub(super) fn feature(&self) -> Option<Feature> {
         let reply = self.content.reply_to().map(|_| Feature::Reply);

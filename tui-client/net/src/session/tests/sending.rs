@@ -110,18 +110,24 @@ fn a_slow_room_delays_no_other_room_and_no_join() {
 
 /// Changes have a budget of their own.
 #[test]
-fn a_rate_limited_change_holds_up_the_entries_behind_it_only() {
+fn a_rate_limited_change_holds_up_later_changes_of_its_room_only() {
     let mut bench = Bench::new();
     bench.welcome_with(10, r#","features":["pin"]"#);
     let pin = Pin { target: Seq::new(1), target_id: None, removed: false };
-    let (content, client_msg_id) = (Content::Change(Change::Pin(pin)), msg("pin"));
-    bench.command(Command::Submit { room: name("a"), content, client_msg_id });
-    bench.send("a", "behind");
+    for id in ["pin", "later"] {
+        let content = Content::Change(Change::Pin(pin.clone()));
+        bench.command(Command::Submit { room: name("a"), content, client_msg_id: msg(id) });
+    }
+    bench.send("a", "m1");
+    bench.send("a", "m2");
+    bench.ack("a", "m1", 1);
     bench.error("rate_limited", true, r#","retry_after_ms":3000,"room":"a","client_msg_id":"pin""#);
     bench.send("b", "other");
-    assert_eq!(bench.posts(), ["pin", "other"]);
+    assert_eq!(bench.posts(), ["pin", "m1", "m2", "other"]);
     bench.pass(seconds(4));
-    assert_eq!(bench.posts(), ["pin", "other", "pin"]);
+    assert_eq!(bench.posts(), ["pin", "m1", "m2", "other", "pin"]);
+    bench.ack("a", "pin", 2);
+    assert_eq!(bench.posts().last().map(String::as_str), Some("later"));
 }
 
 #[test]
