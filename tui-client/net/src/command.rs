@@ -47,6 +47,10 @@ pub enum Command {
     History(HistoryRequest),
     /// Requests the members of a room. The answer is the `Members` of [`Event::Server`](crate::Event::Server).
     Members(RoomName),
+    /// Requests the members of a room whose ids begin with `prefix`, in upper or lower case: at most 100. The answer is
+    /// [`Event::MembersFound`](crate::Event::MembersFound). Fails if the server does not have the feature. The server allows
+    /// it as often as a list of rooms: five at once, then one a second.
+    FindMembers { room: RoomName, prefix: String },
     /// Requests the list of rooms. The answer is the `Rooms` of [`Event::Server`](crate::Event::Server).
     ListRooms {
         /// Selects the rooms whose names begin with it.

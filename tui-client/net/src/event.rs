@@ -67,9 +67,20 @@ pub enum Event {
     /// The messages of a `History` or `Found` have at least the changes of all entries that the program has received before
     /// it. If the program holds a message already, the version with the larger `rev` is the newer one.
     Server(ServerEvent),
+    /// The answer to [`Command::FindMembers`](crate::Command::FindMembers).
+    MembersFound {
+        room: RoomName,
+        /// That of the command.
+        prefix: String,
+        /// In the order of their ids.
+        members: Vec<UserId>,
+        /// True if there are or may be more of them.
+        has_more: bool,
+    },
     /// The server refused a request for data, or did not answer it in time. To repeat it, send `request` again.
     RequestFailed {
         /// The command: [`History`](crate::Command::History), [`Members`](crate::Command::Members),
+        /// [`FindMembers`](crate::Command::FindMembers),
         /// [`ListRooms`](crate::Command::ListRooms), [`Direct`](crate::Command::Direct),
         /// [`Search`](crate::Command::Search), [`Inbox`](crate::Command::Inbox) or [`Read`](crate::Command::Read).
         request: Command,

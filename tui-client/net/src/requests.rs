@@ -124,6 +124,27 @@ impl Requests {
         index.map(|index| self.requests.remove(index)).is_some()
     }
 
+    /// Removes the search that an answer belongs to, and returns its room and prefix. `None`: it failed before.
+    pub(super) fn members_found(&mut self, reference: Option<&Ref>) -> Option<(RoomName, String)> {
+        let is_search = |request: &Request| {
+            Some(&request.reference) == reference && matches!(request.command, Command::FindMembers { .. })
+        };
+        let index = self.requests.iter().position(is_search)?;
+        match self.requests.remove(index).command {
+            Command::FindMembers { room, prefix } => Some((room, prefix)),
+            _ => None,
+        }
+    }
+
+    /// Returns true if a request has this `ref` and the server limits its kind on its own, so that its limit concerns no
+    /// other frame.
+    pub(super) fn has_own_limit(&self, reference: &Ref) -> bool {
+        self.requests.iter().any(|request| {
+            let is_list = matches!(request.command, Command::FindMembers { .. } | Command::ListRooms { .. });
+            is_list && request.reference == *reference
+        })
+    }
+
     /// Handles a page of history: applies the changes that have arrived since its request. Returns false if it has no
     /// request.
     pub(super) fn page(
@@ -304,6 +325,7 @@ const fn needed_feature(command: &Command) -> Option<Feature> {
         Command::Direct(_) => Some(Feature::Direct),
         Command::Inbox { .. } => Some(Feature::Inbox),
         Command::Search(_) => Some(Feature::Search),
+        Command::FindMembers { .. } => Some(Feature::MemberPrefix),
         _ => None,
     }
 }
@@ -313,6 +335,9 @@ fn event(command: &Command) -> Option<ClientEvent> {
     match command.clone() {
         Command::History(request) => Some(ClientEvent::History(request)),
         Command::Members(room) => Some(ClientEvent::Members { room, prefix: None, limit: None }),
+        Command::FindMembers { room, prefix } => {
+            Some(ClientEvent::Members { room, prefix: Some(prefix), limit: None })
+        }
         Command::ListRooms { prefix } => Some(ClientEvent::ListRooms { prefix, limit: None }),
         Command::Direct(user_id) => Some(ClientEvent::Direct { user_id }),
         Command::Inbox { limit, .. } => Some(ClientEvent::Inbox { limit }),

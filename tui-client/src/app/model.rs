@@ -10,6 +10,7 @@ use super::attention::{Attention, NotifyOn};
 use super::clock::{Now, Stamp};
 use super::composing::command::COMMANDS;
 use super::composing::completion::candidates::Completion;
+use super::composing::completion::member_query::MemberQuery;
 use super::extension::Extension;
 use super::keys::Keymap;
 use super::link::Link;
@@ -77,6 +78,9 @@ pub struct Model {
     /// Messages in a gap that cause a notification.
     pub(super) missed: Option<MissedMessages>,
     pub(super) completion: Option<Completion>,
+    pub(super) member_search: Option<MemberQuery>,
+    /// The server finds members by the beginning of their names.
+    pub(super) finds_members: bool,
     pub(super) listed_rooms: Vec<RoomName>,
     pub(super) confirm: Option<Confirmation>,
     /// Read positions of rooms that are not in the list.
@@ -136,6 +140,8 @@ impl Model {
             attention: Attention::new(now.mono),
             missed: None,
             completion: None,
+            member_search: None,
+            finds_members: false,
             listed_rooms: Vec::new(),
             confirm: None,
             kept,

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::terminal_input::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::tz::TimeZone;
 use realtime_shared::{
-    ClientMsgId, EntryFields, EntryId, EntryRef, Epoch, History, HistoryRequest, LeaveReason, Left, Limits,
-    Message, Position, Recovery, RoomName, RoomSummary, Rooms, Seq, ServerEvent, SystemEvent, Text,
+    ClientMsgId, EntryFields, EntryId, EntryRef, Epoch, Feature, History, HistoryRequest, LeaveReason, Left,
+    Limits, Message, Position, Recovery, RoomName, RoomSummary, Rooms, Seq, ServerEvent, SystemEvent, Text,
     Timestamp, Typing, UserId,
 };
 
@@ -129,14 +129,38 @@ impl Client {
     }
 
     pub(crate) fn connect(&mut self) {
+        self.connect_with(Vec::new());
+    }
+
+    /// Connects to a server with these features.
+    pub(crate) fn connect_with(&mut self, features: Vec<Feature>) {
         let limits = Limits { text_chars: 4_000, frame_bytes: 65_536, rooms: 128, messages_per_second: 50 };
-        let state = ConnectionState::Connected {
-            user_id: user("you"),
-            online_count: 4,
-            limits,
-            features: Vec::new(),
-        };
+        let state = ConnectionState::Connected { user_id: user("you"), online_count: 4, limits, features };
         self.net(Event::State(state));
+    }
+
+    /// Creates a client in the room `hall` of 5,000 members, of whom it knows `alice`, `alex` and itself.
+    pub(crate) fn in_hall() -> Self {
+        let mut client = Self::online(&["chat", "hall"]);
+        client.lose_connection(Duration::from_secs(1));
+        client.connect_with(vec![Feature::MemberPrefix]);
+        client.joined("chat", None, None);
+        client.joined_hall();
+        client.model.show(1);
+        client
+    }
+
+    fn joined_hall(&mut self) {
+        let (room, members) = (room("hall"), ["alex", "alice", "you"].map(user).to_vec());
+        let (head, recovery, offline, read_seq) = (Some(at(0)), None, None, None);
+        let member_count = 5_000;
+        self.net(Event::Joined { room, members, member_count, head, recovery, offline, read_seq });
+    }
+
+    /// Delivers the members of `hall` that the server has found by this prefix.
+    pub(crate) fn found(&mut self, prefix: &str, members: &[&str], has_more: bool) -> Vec<Effect> {
+        let (prefix, members) = (prefix.to_owned(), members.iter().copied().map(user).collect());
+        self.net(Event::MembersFound { room: room("hall"), prefix, members, has_more })
     }
 
     pub(crate) fn lose_connection(&mut self, retry_in: Duration) {

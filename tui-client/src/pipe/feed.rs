@@ -93,6 +93,7 @@ impl Feed {
             | Event::Health(_)
             | Event::Read { .. }
             | Event::TokenRefused { .. }
+            | Event::MembersFound { .. }
             | Event::Traced(_) => Vec::new(),
         }
     }

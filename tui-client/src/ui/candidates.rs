@@ -9,12 +9,14 @@ use crate::app::Completion;
 const GAP: usize = 2;
 
 /// Writes the page with the chosen candidate into the first row, from `column` on and at most `cells` wide. If there are
-/// more pages, the number of the chosen one follows at the end.
+/// more pages, the number of the chosen one follows at the end, with an ellipsis while the server may have more candidates.
 pub(super) fn view(completion: &Completion, look: Look, pen: &mut Pen<'_>, column: usize, cells: usize) {
     let names: Vec<&str> = completion.candidates.iter().map(|candidate| candidate.shown.as_str()).collect();
-    let number = format!("{}/{}", completion.chosen + 1, names.len());
+    let more = if completion.is_part { look.glyph().ellipsis } else { "" };
+    let number = format!("{}/{}{more}", completion.chosen + 1, names.len());
     let all = names.iter().map(|name| width(name) + GAP).sum::<usize>();
-    let room = if all <= cells + GAP { cells } else { cells.saturating_sub(width(&number) + GAP) };
+    let has_all = all <= cells + GAP && !completion.is_part;
+    let room = if has_all { cells } else { cells.saturating_sub(width(&number) + GAP) };
     let mut at = column;
     let first = page(&names, completion.chosen, room);
     for (index, name) in names.iter().enumerate().skip(first) {

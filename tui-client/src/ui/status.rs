@@ -84,7 +84,8 @@ pub(super) fn typing(model: &Model, look: Look, buffer: &mut Buffer, area: Rect,
     let newer = newer(model, look, shown, pen.width());
     let room_left = pen.width().saturating_sub(if newer.is_empty() { 1 } else { width(&newer) + 3 });
     let margin = 1.min(pen.width() / 41);
-    let completion = model.completion().filter(|completion| completion.candidates.len() > 1);
+    let completion =
+        model.completion().filter(|completion| completion.candidates.len() > 1 || completion.is_part);
     if let Some(completion) = completion.filter(|_| model.hint.is_none()) {
         candidates::view(completion, look, &mut pen, margin, room_left.saturating_sub(margin));
     }

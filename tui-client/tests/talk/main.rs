@@ -19,6 +19,8 @@ mod hostile_text;
 mod idle;
 mod inspector;
 mod keys;
+#[cfg(feature = "demo")]
+mod large_room;
 mod many_rooms;
 mod outbox;
 mod output_check;

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use realtime_shared::{
-    EntryEvent, EntryHead, EntryRef, ErrorCode, ErrorEvent, ErrorScope, Inbox, Joined, Pong, Position, Read,
-    Recovery, Ref, RoomName, ServerEvent, SystemEvent, UserId, Welcome,
+    EntryEvent, EntryHead, EntryRef, ErrorCode, ErrorEvent, ErrorScope, Inbox, Joined, Members, Pong,
+    Position, Read, Recovery, Ref, RoomName, ServerEvent, SystemEvent, UserId, Welcome,
 };
 
 use super::outgoing::next_ref;
@@ -59,6 +59,11 @@ impl Session {
                 let me = if let Phase::Connected(live) = &self.phase { Some(&live.me) } else { None };
                 if self.requests.page(reference, &mut history, me) {
                     self.emit(Event::Server(ServerEvent::History(history)));
+                }
+            }
+            ServerEvent::Members(Members { members, has_more: Some(has_more), .. }) => {
+                if let Some((room, prefix)) = self.requests.members_found(reference) {
+                    self.emit(Event::MembersFound { room, prefix, members, has_more });
                 }
             }
             ServerEvent::Members(members) => {
@@ -212,13 +217,15 @@ impl Session {
         if error.code == ErrorCode::RateLimited {
             let wait = requested.unwrap_or(PAUSE);
             retry_after = Some(wait);
-            // Slow mode holds up its room only. Changes and markers have budgets of their own, so messages need not wait.
+            // Slow mode holds up its room only. Changes, markers and lists have budgets of their own, so messages need not
+            // wait.
             let is_of_room = error.scope == Some(ErrorScope::Room);
             let is_change =
                 error.client_msg_id.as_ref().is_some_and(|id| self.outbox.is_change_in_flight(id));
             let is_marker = reference.is_some_and(|reference| self.markers.holds(reference));
+            let is_of_lists = reference.is_some_and(|reference| self.requests.has_own_limit(reference));
             if let Phase::Connected(live) = &mut self.phase
-                && !(is_of_room || is_change || is_marker)
+                && !(is_of_room || is_change || is_marker || is_of_lists)
             {
                 live.pacer.pause(now + wait);
             }

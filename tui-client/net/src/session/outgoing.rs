@@ -43,6 +43,7 @@ impl Session {
             Command::Typing { room, is_typing } => self.typing(room, is_typing),
             request @ Command::History(_) => self.request(request, "history", now),
             request @ Command::Members(_) => self.request(request, "members", now),
+            request @ Command::FindMembers { .. } => self.request(request, "find", now),
             request @ Command::ListRooms { .. } => self.request(request, "rooms", now),
             request @ Command::Direct(_) => self.request(request, "direct", now),
             request @ Command::Search(_) => self.request(request, "search", now),

@@ -4,9 +4,11 @@
 //! message is taken back into it. A completion whose word is no longer at its place is therefore ignored.
 
 pub(in crate::app) mod candidates;
+mod insertion;
+pub(in crate::app) mod member_query;
+pub(in crate::app) mod member_search;
 
 use super::draft;
-use crate::app::editor::Full;
 use crate::app::message::Effect;
 use crate::app::model::Model;
 use crate::net;
@@ -25,6 +27,11 @@ impl Model {
         self.completion.as_ref().filter(is_there)
     }
 
+    /// Ends the completion that is in progress. An answer to its request is no longer shown.
+    pub(in crate::app) fn end_completion(&mut self) {
+        (self.completion, self.member_search) = (None, None);
+    }
+
     fn names(&self) -> KnownNames {
         let mut nicks: Vec<Line> = Vec::new();
         if let Some(room) = self.room() {
@@ -35,6 +42,9 @@ impl Model {
             }
             let silent: Vec<Line> = room.members().filter(|nick| !nicks.contains(nick)).cloned().collect();
             nicks.extend(silent);
+            let found: Vec<Line> =
+                room.found_members().filter(|nick| !nicks.contains(nick)).cloned().collect();
+            nicks.extend(found);
             nicks.retain(|nick| nick != self.me());
         }
         let ours = self.rooms.iter().map(|room| room.name.clone()).collect();
@@ -48,7 +58,7 @@ pub(in crate::app) fn complete(model: &mut Model, is_back: bool) -> Vec<Effect> 
     if let Some(completion) = model.completion().cloned() {
         let count = completion.candidates.len();
         let chosen = (completion.chosen + if is_back { count - 1 } else { 1 }) % count;
-        return write(model, Completion { chosen, ..completion });
+        return insertion::write(model, Completion { chosen, ..completion });
     }
     let editor = &model.pane().composer.editor;
     let cursor = editor.cursor();
@@ -60,44 +70,36 @@ pub(in crate::app) fn complete(model: &mut Model, is_back: bool) -> Vec<Effect> 
     let ask = begun.is_room && model.listed_rooms.is_empty() && model.link.is_connected();
     let mut effects: Vec<Effect> =
         ask.then_some(Effect::Net(net::Command::ListRooms { prefix: None })).into_iter().collect();
+    let search = member_search::begin(model, begun.prefix);
+    let is_part = search.is_some();
+    effects.extend(search);
     let Some(last) = begun.candidates.len().checked_sub(1) else {
-        let unnamed = model.room().map(|room| (room.members().len() as u64, room.member_count));
-        match unnamed.filter(|(named, count)| named < count) {
-            _ if ask => model.show_hint("asking the server for rooms; press again later"),
-            // The protocol has no request for the others.
-            Some((named, count)) if !begun.is_room => {
-                model.show_hint(&format!("no completion; the server names {named} of {count} members"));
-            }
-            _ => model.show_hint("no completion"),
-        }
+        let unnamed = model.room().filter(|room| room.has_unnamed_members() && !begun.is_room);
+        let hint = match unnamed.map(|room| (room.members().len(), room.member_count)) {
+            _ if ask => "asking the server for rooms; press again later".to_owned(),
+            _ if is_part => "asking the server for members".to_owned(),
+            Some((named, count)) => format!("no completion; {named} of {count} members are known"),
+            None => "no completion".to_owned(),
+        };
+        model.show_hint(&hint);
         return effects;
     };
     let chosen = if is_back { last } else { 0 };
     let pane = model.pane().id;
-    effects.extend(write(model, Completion { candidates: begun.candidates, chosen, pane, range, typed }));
+    effects.extend(insertion::write(
+        model,
+        Completion { candidates: begun.candidates, chosen, pane, range, typed, is_part },
+    ));
     effects
 }
 
 /// Undoes the completion that is in progress.
 pub(in crate::app) fn undo(model: &mut Model) -> Vec<Effect> {
-    let Some(completion) = model.completion().cloned() else { return Vec::new() };
-    model.completion = None;
+    let completion = model.completion().cloned();
+    model.end_completion();
+    let Some(completion) = completion else { return Vec::new() };
     draft::edit(model, |model| {
         // The text fits: it was there before.
         let _fits = model.pane_mut().composer.editor.replace(completion.range, &completion.typed);
-    })
-}
-
-fn write(model: &mut Model, mut completion: Completion) -> Vec<Effect> {
-    draft::edit(model, |model| {
-        let text = &completion.candidates[completion.chosen].text;
-        let start = completion.range.start;
-        match model.pane_mut().composer.editor.replace(completion.range.clone(), text) {
-            Ok(()) => {
-                completion.range = start..start + text.len();
-                model.completion = Some(completion);
-            }
-            Err(Full) => model.show_hint("that does not fit into the draft"),
-        }
     })
 }

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use realtime_shared::{
-    Change, ChangeEntry, ClientMsgId, Covers, EntryEvent, EntryRef, ErrorEvent, History, HistoryRequest,
-    Left, Members, Message, Position, Posting, Recovery, Resync, RoomChange, RoomSettings, Seq, ServerEvent,
-    SystemEvent, Text, Timestamp, Typing, UserId,
+    Change, ChangeEntry, ClientMsgId, Covers, EntryEvent, EntryRef, ErrorEvent, Feature, History,
+    HistoryRequest, Left, Members, Message, Position, Posting, Recovery, Resync, RoomChange, RoomSettings,
+    Seq, ServerEvent, SystemEvent, Text, Timestamp, Typing, UserId,
 };
 
 use crate::app::clock::human;
+use crate::app::composing::completion::member_search;
 use crate::app::composing::unsent::on_taken_back;
 use crate::app::dispatch::network_up;
 use crate::app::link::Link;
@@ -68,6 +69,9 @@ pub(in crate::app) fn on_event(model: &mut Model, event: Event) -> Vec<Effect> {
         }
         Event::Sent { client_msg_id, state } => return on_sent(model, &client_msg_id, state),
         Event::Server(ServerEvent::History(history)) => return on_history(model, history),
+        Event::MembersFound { room, prefix, members, has_more } => {
+            return member_search::on_found(model, &room, &prefix, &members, has_more);
+        }
         Event::RequestFailed { request, reason } => on_request_failed(model, &request, &reason),
         Event::Health(health) => model.health = health,
         Event::TokenExpires { at, reason } => on_token_expires(model, at, &reason),
@@ -89,13 +93,15 @@ fn on_state(model: &mut Model, state: &ConnectionState) {
     model.link = Link::of(state, model.now.mono, model.time(), &model.zone);
     model.health = Health::Answering;
     inspector::on_state(model, state);
-    if let ConnectionState::Connected { user_id, limits, .. } = state {
+    if let ConnectionState::Connected { user_id, limits, features, .. } = state {
+        model.finds_members = features.contains(&Feature::MemberPrefix);
         model.me = sanitize::line(user_id.as_str());
         model.user = Some(user_id.clone());
         model.text_chars = limits.text_chars;
         (model.given_token, model.warned_of_token) = (None, false);
     } else {
         model.round_trip = None;
+        member_search::end(model);
         for room in &mut model.rooms {
             room.disconnected();
         }
@@ -532,6 +538,9 @@ fn on_request_failed(model: &mut Model, request: &net::Command, reason: &str) {
                 on_page_failed(&mut model.rooms[index], reason);
             }
             return;
+        }
+        net::Command::FindMembers { room, prefix } => {
+            return member_search::on_failed(model, room, prefix, reason);
         }
         net::Command::Members(room) => (model.index_of(room), format!("members of {room}")),
         _ => (None, "list of rooms".to_owned()),

@@ -29,7 +29,7 @@ pub(in crate::app) fn on_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     model.hint = None;
     let confirmed = model.confirm.take();
     if !matches!(action, Action::Complete | Action::CompleteBack | Action::Close) {
-        model.completion = None;
+        model.end_completion();
     }
     if model.overlay.is_some()
         && let Some(effects) = on_overlay(model, action)
@@ -51,7 +51,7 @@ fn on_screen(model: &mut Model, action: Action, confirmed: Option<&Confirmation>
 pub(in crate::app) fn on_row(model: &mut Model, at: usize) -> Vec<Effect> {
     model.hint = None;
     model.confirm = None;
-    model.completion = None;
+    model.end_completion();
     model.pane_mut().composer.editor.go_to(at);
     Vec::new()
 }
@@ -59,7 +59,7 @@ pub(in crate::app) fn on_row(model: &mut Model, at: usize) -> Vec<Effect> {
 pub(in crate::app) fn on_paste(model: &mut Model, text: &str) -> Vec<Effect> {
     model.hint = None;
     model.confirm = None;
-    model.completion = None;
+    model.end_completion();
     if token::on_paste(model, text) {
         return Vec::new();
     }

@@ -2,6 +2,7 @@
 
 pub(in crate::app) mod absence;
 pub(in crate::app) mod effects;
+mod found_members;
 pub(in crate::app) mod looking;
 pub(in crate::app) mod memory;
 pub(in crate::app) mod missed;

@@ -8,6 +8,7 @@ use realtime_shared::{RoomName, RoomSettings, Seq, UserId};
 use crate::app::attention::Sight;
 use crate::app::composing::composer::Composer;
 use crate::app::rooms::absence::{Absence, Changes};
+use crate::app::rooms::found_members::FoundMembers;
 use crate::app::rooms::reading::Reading;
 use crate::app::rooms::search::state::Search;
 use crate::app::rooms::timeline::{ItemKey, Sending, Timeline};
@@ -127,6 +128,7 @@ pub struct Room {
     /// A visible message is so long that it can be folded.
     pub(in crate::app) has_long: bool,
     members: BTreeMap<UserId, RoomMember>,
+    found: FoundMembers,
     /// Shapes of the members' names.
     shapes: NameShapes,
     typing: Vec<(UserId, Line, Duration)>,
@@ -158,6 +160,7 @@ impl Room {
             fills_screen: false,
             has_long: false,
             members: BTreeMap::new(),
+            found: FoundMembers::default(),
             shapes: NameShapes::default(),
             typing: Vec::new(),
             typing_sent_at: None,
@@ -209,6 +212,21 @@ impl Room {
     #[must_use]
     pub fn members(&self) -> impl ExactSizeIterator<Item = &Line> {
         self.members.values().map(|member| &member.nick)
+    }
+
+    /// Returns the members that the server has found by their names, and that are not among the first 1,000.
+    pub(in crate::app) fn found_members(&self) -> impl Iterator<Item = &Line> {
+        self.found.iter().filter(|(user, _)| !self.members.contains_key(*user)).map(|(_, nick)| nick)
+    }
+
+    /// Returns true if the server has not named all members.
+    pub(in crate::app) fn has_unnamed_members(&self) -> bool {
+        (self.members.len() as u64) < self.member_count
+    }
+
+    /// Adds members that the server has found.
+    pub(in crate::app) fn add_found(&mut self, members: &[UserId]) {
+        self.found.add(members);
     }
 
     /// Returns the members by name, at most 1,000, each with true if its name is doubtful.
@@ -298,6 +316,7 @@ impl Room {
         if let Some(member) = self.members.remove(user) {
             self.shapes.remove(member.shape);
         }
+        self.found.remove(user);
         self.stopped_typing(user);
     }
 

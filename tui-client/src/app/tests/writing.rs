@@ -100,7 +100,7 @@ fn a_hint_reports_members_that_the_server_does_not_name() {
         read_seq: None,
     });
     client.press(KeyCode::Tab);
-    assert_eq!(client.hint(), "no completion; the server names 2 of 5000 members");
+    assert_eq!(client.hint(), "no completion; 2 of 5000 members are known");
     client.receive("chat", "zoe", "hello");
     client.press(KeyCode::Tab);
     assert_eq!(client.draft(), "zoe: ", "senders are known");

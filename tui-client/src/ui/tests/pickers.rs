@@ -98,6 +98,30 @@ fn candidates_of_a_completion() {
 }
 
 #[test]
+fn candidates_of_a_large_room() {
+    let asked = || {
+        let mut client = Client::in_hall();
+        client.write("ask al");
+        client.press(KeyCode::Tab);
+        client
+    };
+    snapshots("completion_asks", asked);
+    snapshots("completion_found", || {
+        let mut client = asked();
+        client.press(KeyCode::Tab);
+        let members = ["ALF", "Al Capone", "alba", "albert", "alby", "alexandra", "alfred", "alister"];
+        client.found("al", &members, true);
+        client
+    });
+    snapshots("completion_asks_first", || {
+        let mut client = Client::in_hall();
+        client.write("zo");
+        client.press(KeyCode::Tab);
+        client
+    });
+}
+
+#[test]
 fn few_candidates_have_no_number() {
     let mut client = Client::online(&["chat"]);
     client.member_joins("chat", "carl");

@@ -159,3 +159,67 @@ fn too_many_requests_fail_at_once() {
     }
     assert_eq!(outcomes(&bench), (0, vec!["too many requests wait"]));
 }
+
+/// A session in room `a` of a server with this list of features, which has sent a search.
+fn searched(features: &str) -> Bench {
+    let mut bench = Bench::new();
+    bench.welcome_with(0, &format!(r#","features":[{features}]"#));
+    bench.join("a");
+    bench.joined("a", 1, None);
+    bench.clear_outputs();
+    bench.command(Command::FindMembers { room: name("a"), prefix: "al".to_owned() });
+    bench
+}
+
+fn found(bench: &mut Bench, more: &str) {
+    bench.receives(&format!(
+        r#"{{"type":"members","room":"a","members":["Alice","alex"],"member_count":9{more}}}"#
+    ));
+}
+
+#[test]
+fn a_search_for_members_is_answered_with_its_prefix() {
+    let mut bench = searched(r#""member_prefix""#);
+    let [frame] = &bench.written[..] else { panic!("not one frame: {:?}", bench.written) };
+    let request = ClientEvent::Members { room: name("a"), prefix: Some("al".to_owned()), limit: None };
+    assert_eq!(frame.event, request);
+    let reference = frame.reference.clone().expect("a ref").to_string();
+    found(&mut bench, r#","has_more":true,"ref":"another""#);
+    found(&mut bench, &format!(r#","has_more":true,"ref":"{reference}""#));
+    found(&mut bench, &format!(r#","has_more":true,"ref":"{reference}""#));
+    let [Event::MembersFound { room, prefix, members, has_more }] = &bench.events[..] else {
+        panic!("not one answer: {:?}", bench.events)
+    };
+    let members: Vec<_> = members.iter().map(realtime_shared::UserId::as_str).collect();
+    assert_eq!(
+        (room, prefix.as_str(), &members[..], has_more),
+        (&name("a"), "al", &["Alice", "alex"][..], &true)
+    );
+}
+
+#[test]
+fn a_search_does_not_take_the_list_of_members() {
+    let mut bench = searched(r#""member_prefix""#);
+    bench.command(Command::Members(name("a")));
+    found(&mut bench, "");
+    assert!(matches!(&bench.events[..], [Event::Server(ServerEvent::Members(_))]), "{:?}", bench.events);
+}
+
+#[test]
+fn a_server_without_the_feature_is_not_asked_for_members_by_prefix() {
+    let bench = searched(r#""edit""#);
+    assert_eq!(bench.written, []);
+    assert!(matches!(&bench.events[..], [Event::RequestFailed { .. }]), "{:?}", bench.events);
+}
+
+#[test]
+fn the_limit_of_lists_holds_up_no_messages() {
+    let mut bench = searched(r#""member_prefix""#);
+    let reference = bench.written[0].reference.clone().expect("a ref").to_string();
+    bench.clear_outputs();
+    bench.error("rate_limited", true, &format!(r#","retry_after_ms":3000,"ref":"{reference}""#));
+    bench.send("a", "m1");
+    assert_eq!(bench.written.len(), 1, "the message");
+    bench.pass(Duration::from_secs(3));
+    assert!(matches!(bench.written[1].event, ClientEvent::Members { .. }), "{:?}", bench.written);
+}

@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use realtime_shared::RoomName;
+use realtime_shared::name::NAME_CHARS;
 
 use crate::app::composing::command;
 use crate::app::theme::Theme;
@@ -17,7 +18,7 @@ use crate::typed_room;
 pub(super) struct KnownNames {
     /// Usages of all commands.
     pub(super) commands: Vec<&'static str>,
-    /// The other members of the room, the last sender first.
+    /// The other members of the room, the last sender first, those that a search found last.
     pub(super) nicks: Vec<Line>,
     pub(super) ours: Vec<RoomName>,
     /// Rooms that the server listed, which may include the user's.
@@ -46,6 +47,8 @@ pub struct Completion {
     pub(super) range: Range<usize>,
     /// Text before the completion.
     pub(super) typed: String,
+    /// The server may know more: its answer is on its way, or has only a part.
+    pub is_part: bool,
 }
 
 /// A word before the cursor, with its candidates.
@@ -57,6 +60,8 @@ pub(super) struct Completable {
     pub(super) candidates: Vec<Candidate>,
     /// The word is the name of a room.
     pub(super) is_room: bool,
+    /// The beginning of a member's name, for which the server can be asked.
+    pub(super) prefix: Option<String>,
 }
 
 /// Finds the word before the cursor; `None` if there is none.
@@ -83,11 +88,11 @@ fn after_slash(before: &str, names: &KnownNames) -> Option<Completable> {
     let candidates: Vec<Candidate> = candidates.collect();
     let words = line.split_once(char::is_whitespace).filter(|_| candidates.is_empty());
     let Some((name, rest)) = words else {
-        return Some(Completable { start: 0, candidates, is_room: false });
+        return Some(Completable { start: 0, candidates, is_room: false, prefix: None });
     };
     let written = rest.trim_start();
     let candidates = argument(name, written, names)?;
-    Some(Completable { start: before.len() - written.len(), candidates, is_room: true })
+    Some(Completable { start: before.len() - written.len(), candidates, is_room: true, prefix: None })
 }
 
 /// Returns the candidates for the argument of a command; `None` if the argument is free text.
@@ -114,18 +119,24 @@ fn word(before: &str, names: &KnownNames) -> Option<Completable> {
         .map_or(0, |at| at + before[at..].chars().next().map_or(0, char::len_utf8));
     let word = &before[start..];
     if let Some((at, candidates)) = emoji(word) {
-        return Some(Completable { start: start + at, candidates, is_room: false });
+        return Some(Completable { start: start + at, candidates, is_room: false, prefix: None });
     }
     // A name may contain a bracket or a quote, so the longest beginning of one counts.
-    let mut first = None;
+    let mut best: Option<Completable> = None;
     for at in beginnings(word) {
         let Some(found) = name_at(before, start + at, at > 0, names) else { continue };
         if !found.candidates.is_empty() {
             return Some(found);
         }
-        first.get_or_insert(found);
+        // The server is asked for one that does not begin with a bracket.
+        if best
+            .as_ref()
+            .is_none_or(|best| best.prefix.as_ref().is_some_and(|name| name.starts_with(is_opening)))
+        {
+            best = Some(found);
+        }
     }
-    first
+    best
 }
 
 /// The offsets in a word at which a name may begin: its start, and behind each bracket or quote.
@@ -150,7 +161,7 @@ fn name_at(before: &str, start: usize, is_behind: bool, names: &KnownNames) -> O
     let space = if is_behind { "" } else { " " };
     if let Some(name) = word.strip_prefix(typed_room::SIGN) {
         let candidates = rooms(name, names, false).map(|room| Candidate::room(room, "#", space)).collect();
-        return Some(Completable { start, candidates, is_room: true });
+        return Some(Completable { start, candidates, is_room: true, prefix: None });
     }
     if word.is_empty() {
         return None;
@@ -160,7 +171,9 @@ fn name_at(before: &str, start: usize, is_behind: bool, names: &KnownNames) -> O
     let end = if is_first { ": " } else { space };
     let nicks = names.nicks.iter().filter(|nick| begins(nick.as_str(), name));
     let candidates = nicks.map(|nick| Candidate { shown: nick.clone(), text: format!("{sign}{nick}{end}") });
-    Some(Completable { start, candidates: candidates.collect(), is_room: false })
+    let is_name = !name.chars().all(is_opening) && name.chars().count() <= NAME_CHARS;
+    let prefix = is_name.then(|| name.to_owned());
+    Some(Completable { start, candidates: candidates.collect(), is_room: false, prefix })
 }
 
 /// Finds emoji by the beginning of a name (`:smi`) or by the whole name (`:smile:`), with the offset of the colon in
@@ -263,6 +276,29 @@ mod tests {
         assert_eq!(completed("(@bo|)"), ["(@bob)"]);
         assert_eq!(completed("(#ch|"), ["(#chat", "(#chess"]);
         assert_eq!(completed("(|"), [""; 0]);
+    }
+
+    /// The beginning of a name for which the server can be asked.
+    fn asked(draft: &str) -> Option<String> {
+        find(draft, draft.len(), &names()).and_then(|word| word.prefix)
+    }
+
+    #[test]
+    fn the_server_can_be_asked_for_a_name_and_for_nothing_else() {
+        for (draft, prefix) in [
+            ("zo", "zo"),
+            ("al", "al"),
+            ("ask @zo", "zo"),
+            ("(zo", "zo"),
+            ("((\"zo", "zo"),
+            ("O'Nei", "O'Nei"),
+            ("/me greets zo", "zo"),
+        ] {
+            assert_eq!(asked(draft).as_deref(), Some(prefix), "{draft}");
+        }
+        for draft in ["", "a ", "@", "#zo", "/zo", "/join zo", ":zo"] {
+            assert_eq!(asked(draft), None, "{draft}");
+        }
     }
 
     #[test]
