@@ -161,6 +161,7 @@ impl Server {
                 clock,
                 config.retain.clone(),
                 config.limits.rooms,
+                config.rules.clone(),
                 metrics,
             )?))
         })

@@ -207,6 +207,12 @@ impl MessageState {
         self.rev
     }
 
+    /// The same state with another number of the newest entry, for a store that numbers the entry after the fold.
+    #[must_use]
+    pub fn with_rev(self, rev: Seq) -> Self {
+        Self { rev, ..self }
+    }
+
     /// Number of edits.
     #[must_use]
     pub const fn edits(&self) -> u32 {

@@ -236,8 +236,8 @@ pub(super) fn redis_at(
     retain: Retain,
     rooms: RoomLimits,
 ) -> (Arc<RedisBroker>, RedisEngine) {
-    let engine =
-        RedisEngine::start(target(url), Clock::system(), retain, rooms, metrics()).expect("a thread");
+    let engine = RedisEngine::start(target(url), Clock::system(), retain, rooms, Rules::default(), metrics())
+        .expect("a thread");
     (Arc::new(engine.broker(feed)), engine)
 }
 

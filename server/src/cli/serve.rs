@@ -269,7 +269,7 @@ struct RoomArgs {
     #[arg(long, env = "REALTIME_RETAIN_CONFIRM", value_parser = BoolishValueParser::new())]
     retain_confirm: bool,
 
-    /// Age up to which the author of a message may edit it; on Redis, messages are not edited [default: any]
+    /// Age up to which the author of a message may edit it [default: any]
     #[arg(long, env = "REALTIME_EDIT_WINDOW", value_name = "DURATION", value_parser = positive_duration)]
     edit_window: Option<Duration>,
 

@@ -147,6 +147,7 @@ fn transaction(channel: &str, key_elsewhere: &str) -> Vec<(&'static str, Cmd)> {
         add("UNLINK", key, &[]);
     }
     add("SET", &text, &["1", "EX", &seconds]);
+    add("GET", &text, &[]);
     add("EXISTS", &text, &[]);
     for (name, arguments) in [
         ("HSET", &["a", "1"][..]),
@@ -175,9 +176,13 @@ fn transaction(channel: &str, key_elsewhere: &str) -> Vec<(&'static str, Cmd)> {
     for (name, arguments) in [
         ("ZINCRBY", &["1", "a"][..]),
         ("EXPIRE", &[&seconds]),
+        ("ZADD", &["1", "c"]),
         ("ZCARD", &[]),
+        ("ZCOUNT", &["-inf", "+inf"]),
+        ("ZSCORE", &["a"]),
         ("ZRANGE", &["0", "0"]),
         ("ZREM", &["b"]),
+        ("ZREMRANGEBYSCORE", &["-inf", "0"]),
     ] {
         add(name, &sorted, arguments);
     }
@@ -186,11 +191,13 @@ fn transaction(channel: &str, key_elsewhere: &str) -> Vec<(&'static str, Cmd)> {
         ("EXPIRE", &[&seconds]),
         ("XRANGE", &["-", "+", "COUNT", "1"]),
         ("XREVRANGE", &["+", "-", "COUNT", "1"]),
+        ("XDEL", &["0-1"]),
         ("XTRIM", &["MINID", "1-0"]),
         ("XSETID", &["1-0"]),
     ] {
         add(name, &log, arguments);
     }
+    commands.push(("XINFO STREAM", cmd("XINFO").arg("STREAM").arg(&log).take()));
     commands.push(("TIME", cmd("TIME")));
     commands.push(("SPUBLISH", cmd("SPUBLISH").arg(channel).arg("").take()));
     let mut call = cmd(EVALSHA);

@@ -186,6 +186,11 @@ pub(crate) struct ImportLine {
 }
 
 impl ImportLine {
+    /// The entry; `None` if its kind is unknown to this version.
+    pub(crate) fn event(&self) -> Option<&EntryEvent> {
+        self.event.as_ref()
+    }
+
     /// The digest by which the entry is recognized when its sender submits it again.
     pub(crate) fn dedup_digest(&self) -> Option<u128> {
         Some(digest(self.from.as_ref()?, self.client_msg_id.as_ref()?))
@@ -273,7 +278,7 @@ fn verify_entry(batch: &Batch<'_>, row: &RoomRow, line: &ImportLine, frame: &str
 }
 
 /// True if an entry was deleted: an older export has its text.
-fn is_tombstone(frame: &str) -> bool {
+pub(crate) fn is_tombstone(frame: &str) -> bool {
     match codec::decode_entry(frame) {
         Some(EntryEvent::Message(message)) => message.deleted.is_some(),
         Some(EntryEvent::Change(entry)) => matches!(entry.change, Change::Edit(Edit { deleted: true, .. })),

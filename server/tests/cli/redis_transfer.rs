@@ -1,6 +1,9 @@
 //! Tests of `export` and `import` on Redis.
 
+use std::net::TcpStream;
+
 use serde_json::{Value, json};
+use tungstenite::WebSocket;
 
 use crate::program::{Home, RunningServer, next};
 use crate::redis_server::Redis;
@@ -84,6 +87,70 @@ fn rooms_move_from_a_file_to_redis_and_back_with_their_positions() {
     assert!(summary.contains("imported 1 rooms with 601 messages"), "{summary}");
     assert_eq!(there.run(&["export", "--all"]).succeeded().stdout(), back);
     assert_eq!(redis.execute("TTL realtime:{lobby}:log"), ":-1", "the log does not expire");
+}
+
+/// Changes messages in all ways, and returns the newest page of history.
+fn change_all(served: &RunningServer, home: &Home) -> Value {
+    let token = home.run(&["token", "--user", "alice", "--moderate", "*"]).succeeded().line();
+    let mut alice = served.connect(&token);
+    for (number, mut entry) in [
+        json!({"type": "message", "text": "first"}),
+        json!({"type": "message", "text": "second"}),
+        json!({"type": "message", "text": "a reply", "reply_to": 1}),
+        json!({"type": "message", "text": "another reply", "reply_to": 1}),
+        json!({"type": "edit", "target": 1, "text": "edited"}),
+        json!({"type": "edit", "target": 2, "text": "a secret"}),
+        json!({"type": "reaction", "target": 1, "emoji": ":yes:"}),
+        json!({"type": "reaction", "target": 1, "emoji": ":no:"}),
+        json!({"type": "reaction", "target": 1, "emoji": ":no:", "removed": true}),
+        json!({"type": "pin", "target": 1}),
+        json!({"type": "room", "topic": "News"}),
+        json!({"type": "delete", "target": 2}),
+        json!({"type": "delete", "target": 4}),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        entry["client_msg_id"] = json!(number.to_string());
+        acked(&mut alice, &entry);
+    }
+    page(&mut alice)
+}
+
+/// The ack of an entry of the room.
+fn acked(client: &mut WebSocket<TcpStream>, entry: &Value) -> Value {
+    let mut entry = entry.clone();
+    entry["room"] = json!("lobby");
+    ask(client, &entry, "ack")
+}
+
+fn page(client: &mut WebSocket<TcpStream>) -> Value {
+    ask(client, &json!({"type": "history", "room": "lobby"}), "history")
+}
+
+#[test]
+fn changes_of_messages_move_between_a_file_and_redis() {
+    let (home, redis, copy) = (Home::new(), Redis::start(), Redis::start());
+    let served = home.serve(&[]);
+    let changed = change_all(&served, &home);
+    assert_eq!(changed["messages"][0]["reactions"][0]["count"], 1, "{changed}");
+    served.stopped();
+    let lines = home.run(&["export", "--all"]).succeeded().stdout();
+    import(&home, &redis, &lines);
+    assert_eq!(export(&home, &redis), lines);
+    import(&home, &copy, &lines);
+    let served = home.serve(&["--redis-url", &copy.url()]);
+    let mut alice = served.connect(&home.token("alice"));
+    assert_eq!(page(&mut alice), changed);
+    let reaction = |emoji| json!({"type": "reaction", "target": 1, "emoji": emoji, "client_msg_id": emoji});
+    assert_eq!(acked(&mut alice, &reaction(":yes:"))["duplicate"], true);
+    assert_eq!(acked(&mut alice, &reaction(":no:"))["seq"], 14);
+    acked(&mut alice, &json!({"type": "delete", "target": 1, "client_msg_id": "deletion"}));
+    served.stopped();
+    // The older export has texts that were deleted since.
+    assert!(import(&home, &copy, &lines).contains("1 existed already"));
+    assert!(!export(&home, &copy).contains("edited"));
+    assert_eq!(copy.execute("TTL realtime:{lobby}:states"), ":-1", "the states do not expire");
 }
 
 #[test]

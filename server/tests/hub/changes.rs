@@ -3,13 +3,34 @@
 use serde_json::{Value, json};
 
 use crate::support::{
-    TestClient, TestServer, admin, claims, error, globs, join_since, memory_server, message_with_id,
-    position, server,
+    Redis, TestClient, TestServer, admin, claims, error, globs, instance, join_since, memory_server,
+    message_with_id, position, server,
 };
 
-/// Servers with rooms in memory, and with rooms in a store.
-fn servers() -> [TestServer; 2] {
-    [memory_server(), server()]
+/// Servers of one chat.
+struct Chat {
+    servers: Vec<TestServer>,
+    /// Ends after them.
+    _redis: Option<Redis>,
+}
+
+impl Chat {
+    fn first(&self) -> &TestServer {
+        &self.servers[0]
+    }
+
+    /// The other server, if there are two.
+    fn last(&self) -> &TestServer {
+        &self.servers[self.servers.len() - 1]
+    }
+}
+
+/// Chats with rooms in memory, in a store, and on Redis.
+fn chats() -> [Chat; 3] {
+    let redis = Redis::start();
+    let instances = vec![instance(&redis), instance(&redis)];
+    let alone = |server| Chat { servers: vec![server], _redis: None };
+    [alone(memory_server()), alone(server()), Chat { servers: instances, _redis: Some(redis) }]
 }
 
 fn edit(target: &Value, text: &str, id: &str) -> Value {
@@ -27,14 +48,14 @@ async fn newest(client: &mut TestClient) -> Value {
 
 #[tokio::test]
 async fn a_deleted_secret_is_in_no_frame_after_the_ack() {
-    for server in servers() {
-        delete_a_secret(&server).await;
+    for chat in chats() {
+        delete_a_secret(&chat).await;
     }
 }
 
-async fn delete_a_secret(server: &TestServer) {
-    let mut alice = server.connect("alice").await;
-    let mut bob = server.connect("bob").await;
+async fn delete_a_secret(chat: &Chat) {
+    let mut alice = chat.first().connect("alice").await;
+    let mut bob = chat.last().connect("bob").await;
     alice.join("lobby").await;
     alice.send(message_with_id("lobby", "a secret", "m")).await;
     let posted = alice.wait_for(json!({"type": "ack", "client_msg_id": "m"})).await;
@@ -74,15 +95,15 @@ async fn delete_a_secret(server: &TestServer) {
 
 #[tokio::test]
 async fn members_receive_changes_and_pages_have_their_states() {
-    for server in servers() {
-        change_messages(&server).await;
+    for chat in chats() {
+        change_messages(&chat).await;
     }
 }
 
-async fn change_messages(server: &TestServer) {
-    let mut alice = server.connect("alice").await;
-    let mut mona =
-        server.connect_as(&realtime_shared::Claims { moderate: globs(&["lob*"]), ..claims("mona") }).await;
+async fn change_messages(chat: &Chat) {
+    let mut alice = chat.first().connect("alice").await;
+    let moderator = realtime_shared::Claims { moderate: globs(&["lob*"]), ..claims("mona") };
+    let mut mona = chat.last().connect_as(&moderator).await;
     alice.join("lobby").await;
     let posted = alice.post("lobby", "hello").await;
     mona.send(change("pin", &posted, "p")).await;
@@ -122,14 +143,14 @@ async fn change_messages(server: &TestServer) {
 /// A client of the base dialect ignores types that it does not know.
 #[tokio::test]
 async fn a_client_of_the_base_dialect_sees_its_messages_between_changes() {
-    for server in servers() {
-        read_as_an_old_client(&server).await;
+    for chat in chats() {
+        read_as_an_old_client(&chat).await;
     }
 }
 
-async fn read_as_an_old_client(server: &TestServer) {
-    let mut old = server.connect("old").await;
-    let mut root = server.connect_as(&admin("root")).await;
+async fn read_as_an_old_client(chat: &Chat) {
+    let mut old = chat.first().connect("old").await;
+    let mut root = chat.last().connect_as(&admin("root")).await;
     old.join("lobby").await;
     let posted = old.post("lobby", "hello").await;
     for kind in ["pin", "delete"] {

@@ -30,8 +30,9 @@ use std::sync::{Arc, Weak, mpsc};
 use std::thread::{self, JoinHandle};
 
 use ::redis::Client;
-use realtime_shared::{LeaveReason, Position, RoomName, RoomSummary, UserId};
-use tokio::runtime::{Builder, Handle};
+use realtime_shared::rules::Rules;
+use realtime_shared::{Feature, LeaveReason, Position, RoomName, RoomSummary, UserId};
+use tokio::runtime::Builder;
 use tokio::sync::watch;
 
 use self::announcements::Announcements;
@@ -48,8 +49,8 @@ use self::transport::keys::Keys;
 use self::transport::link::Connector;
 use super::feed_slot::FeedSlot;
 use super::{
-    Broker, Completion, Feed, FoundMembers, MemberPrefix, NotReady, Page, Pending, Presence, Range,
-    Recipients, RoomFilter, Signal, Submission,
+    Broker, Completion, Feed, FoundMembers, MemberPrefix, MessagePage, NotReady, Page, PageQuery, Pending,
+    Presence, Range, Recipients, RoomFilter, Signal, Submission,
 };
 use crate::budget::Spending;
 use crate::clock::Clock;
@@ -95,10 +96,12 @@ impl RedisEngine {
         clock: Clock,
         retain: Retain,
         rooms: RoomLimits,
+        rules: Rules,
         metrics: Arc<Metrics>,
     ) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let owners = Arc::new(Owners::new(target, clock, retain, rooms, metrics, runtime.handle().clone()));
+        let connector = Connector::new(target.client.clone(), runtime.handle().clone(), metrics);
+        let owners = Arc::new(Owners::new(target, &connector, clock, retain, rooms, rules));
         let (stop, mut stopping) = watch::channel(false);
         let (started, is_started) = mpsc::sync_channel(1);
         let run = owners.clone();
@@ -107,7 +110,7 @@ impl RedisEngine {
                 run.start().await;
                 let _ = started.send(());
                 let _ = stopping.wait_for(|stop| *stop).await;
-                run.logs.publisher.lanes.drain().await;
+                run.logs.publisher.drain().await;
                 run.presence.counts.clear().await;
             });
         })?;
@@ -136,19 +139,19 @@ impl Drop for RedisEngine {
 impl Owners {
     fn new(
         target: RedisTarget,
+        connector: &Connector,
         clock: Clock,
         retain: Retain,
         rooms: RoomLimits,
-        metrics: Arc<Metrics>,
-        runtime: Handle,
+        rules: Rules,
     ) -> Self {
-        let RedisTarget { client, prefix, relay_channel } = target;
-        let connector = Connector::new(client, runtime, metrics);
+        let RedisTarget { client: _, prefix, relay_channel } = target;
         let feed = FeedSlot::default();
         let relay_channel: Option<Arc<str>> = relay_channel.map(Into::into);
         let keys = Keys::new(&prefix);
         let transport = Arc::new(Transport::new(connector.clone(), keys, relay_channel.clone()));
-        let logs = Arc::new(Logs::new(transport.clone(), &connector, feed.clone(), clock, retain, rooms));
+        let logs =
+            Arc::new(Logs::new(transport.clone(), connector, feed.clone(), clock, retain, rooms, rules));
         let presence = Arc::new(PresenceOwner::new(transport.clone(), feed.clone(), &logs));
         let broadcasts = Arc::new(Broadcasts::new(transport.clone(), feed.clone()));
         let spending = Arc::new(SpendingChannel::new(transport.clone(), feed.clone()));
@@ -200,6 +203,10 @@ impl Broker for RedisBroker {
         }
     }
 
+    fn features(&self) -> &'static [Feature] {
+        &[Feature::Reply, Feature::Edit, Feature::Delete, Feature::Reaction, Feature::Pin, Feature::Room]
+    }
+
     fn open(&self, room: &RoomName) -> Pending<Position> {
         let (logs, room) = (self.0.logs.clone(), room.clone());
         Box::pin(async move { logs.open(room).await })
@@ -246,6 +253,12 @@ impl Broker for RedisBroker {
     fn history(&self, room: &RoomName, range: Range, limit: usize, bytes: usize) -> Pending<Page> {
         let (logs, channel) = (self.0.logs.clone(), self.0.transport.keys.channel(room));
         Box::pin(async move { logs.history.page(&channel, range, limit, bytes).await })
+    }
+
+    fn messages(&self, room: &RoomName, query: PageQuery, viewer: &UserId) -> Pending<MessagePage> {
+        let (logs, channel, viewer) =
+            (self.0.logs.clone(), self.0.transport.keys.channel(room), viewer.clone());
+        Box::pin(async move { logs.history.messages(&channel, query, &viewer).await })
     }
 
     fn list(&self, filter: RoomFilter, limit: usize) -> Pending<(Vec<RoomSummary>, bool)> {

@@ -6,6 +6,7 @@
 mod aggregates;
 mod announcements;
 mod broadcasts;
+mod changes;
 mod dedup;
 mod divergence;
 mod founding;

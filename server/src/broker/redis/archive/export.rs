@@ -8,7 +8,7 @@ use realtime_shared::{Position, RoomName, Seq};
 use super::access::RedisArchive;
 use crate::broker::redis::log::room_state::{RoomState, states_of};
 use crate::broker::{Page, Range, Unavailable};
-use crate::store::{FORMAT, Header};
+use crate::store::{CHANGES_FORMAT, FORMAT, Header};
 
 /// Rooms whose states are read with one request.
 const ROOMS: usize = 500;
@@ -99,6 +99,7 @@ impl RedisArchive {
             return Err(RedisExportError::NoSuchRoom(room.clone()));
         };
         let channel = self.transport.keys.channel(room);
+        let has_others = self.history.has_others(&channel).await?;
         let (mut first, mut last) = (None, Seq::ZERO);
         while last < *head {
             let changed = || RedisExportError::Changed(room.clone(), last);
@@ -111,7 +112,7 @@ impl RedisArchive {
                 if first.is_none() {
                     first = Some(entry.seq);
                     let header = Header {
-                        format: FORMAT,
+                        format: if has_others { CHANGES_FORMAT } else { FORMAT },
                         room: room.clone(),
                         epoch: epoch.clone(),
                         first: entry.seq,

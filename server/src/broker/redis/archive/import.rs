@@ -8,11 +8,12 @@ use ::redis::{Cmd, Pipeline, Value};
 use realtime_shared::{EntryId, RoomName, Seq};
 
 use super::access::RedisArchive;
+use super::fold::ImportFold;
 use crate::broker::redis::log::room_state::states_of;
 use crate::broker::redis::transport::{keys, reply, scripts};
 use crate::broker::{DEDUP_ENTRIES, Range, Unavailable};
 use crate::redis_endpoint::fault::refusal_text;
-use crate::store::{Header, ImportError, ImportLine, Imported, Lines, decode_entry};
+use crate::store::{Header, ImportError, ImportLine, Imported, Lines, decode_entry, is_tombstone};
 
 /// Entries of one request.
 const ENTRIES: usize = 500;
@@ -26,6 +27,8 @@ const LARGEST_SEQ: u64 = 1 << 53;
 
 /// A room that is being uploaded.
 struct Upload {
+    /// The prefix of its keys.
+    base: String,
     /// The log, and the two generations of the dedup table.
     keys: [String; 3],
     /// The first seq whose digest is kept.
@@ -90,12 +93,17 @@ impl RedisArchive {
         }
         let upload = Upload::new(&self.transport.keys.channel(room), header.head);
         let mut waiting = Vec::with_capacity(ENTRIES);
+        let mut fold = ImportFold::new(header.first);
         for (nth, seq) in (1..).zip(header.first.get()..=header.head.get()) {
             if !lines.next()? {
                 return Err(format!("room {room:?} ends before its newest entry, {}", header.head));
             }
             let frame = lines.frame();
-            waiting.push((decode_entry(frame, header, Seq::new(seq))?, frame.to_owned()));
+            let line = decode_entry(frame, header, Seq::new(seq))?;
+            if !exists {
+                fold.add(line.seq, line.event());
+            }
+            waiting.push((line, frame.to_owned()));
             if waiting.len() == ENTRIES || nth == total {
                 if exists {
                     self.verify(room, &waiting).await?;
@@ -110,13 +118,16 @@ impl RedisArchive {
             return Ok(None);
         }
         if !exists {
-            self.finish(header, &upload).await?;
+            self.finish(header, &upload, &fold).await?;
         }
         Ok(Some(Imported { room: room.clone(), entries: total, new: !exists }))
     }
 
     /// Makes an upload the log of its room.
-    async fn finish(&self, header: &Header, upload: &Upload) -> Result<(), String> {
+    async fn finish(&self, header: &Header, upload: &Upload, fold: &ImportFold) -> Result<(), String> {
+        for part in fold.pipelines(&upload.base, UPLOAD_SECONDS) {
+            self.send(&part).await?;
+        }
         let channel = self.transport.keys.channel(&header.room);
         let [log, young, old] = &upload.keys;
         let mut adopt = scripts::ADOPT.on(&[
@@ -133,6 +144,8 @@ impl RedisArchive {
             .arg(header.first.get())
             .arg(header.head.get())
             .arg(GENERATION_SECONDS);
+        let (others, answers) = fold.counts();
+        adopt.arg(others).arg(answers);
         let mut adopting = Pipeline::new();
         // The room is in the list before it has entries, as with a post. A sweep may remove it before that.
         let mut listing = Cmd::new();
@@ -162,7 +175,8 @@ impl RedisArchive {
             page.entries.iter().map(|entry| (entry.seq, (entry.id, &*entry.json))).collect();
         for (line, frame) in entries {
             let is_same = match stored.get(&line.seq) {
-                Some(stored) => *stored == (line.id, frame),
+                // An older export has the text of an entry that was deleted since.
+                Some((id, stored)) => *id == line.id && (*stored == frame || is_tombstone(stored)),
                 None => oldest.is_none_or(|oldest| line.seq < oldest),
             };
             if !is_same {
@@ -191,10 +205,11 @@ impl RedisArchive {
 impl Upload {
     /// An upload to unused keys, of a log with this head.
     fn new(channel: &str, head: Seq) -> Self {
-        let unused = format!("{channel}:upload:{:016x}", fastrand::u64(..));
+        let base = format!("{channel}:upload:{:016x}:", fastrand::u64(..));
         let generation = head.get().saturating_sub(1) / DEDUP_ENTRIES;
         Self {
-            keys: [format!("{unused}:log"), format!("{unused}:known:0"), format!("{unused}:known:1")],
+            keys: ["log", "known:0", "known:1"].map(|name| format!("{base}{name}")),
+            base,
             known_from: generation.saturating_sub(1) * DEDUP_ENTRIES + 1,
         }
     }

@@ -2,6 +2,7 @@
 
 mod access;
 mod export;
+mod fold;
 mod import;
 
 pub use self::access::RedisArchive;

@@ -1,15 +1,20 @@
 //! Pages of a room's log, for clients and for repairs.
+//!
+//! All reads of a log outside of scripts are here: a page has the entries of the stream and those that were moved out of it.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ::redis::{Pipeline, Value};
-use realtime_shared::{EntryId, Epoch, Seq, Timestamp};
+use realtime_shared::{Epoch, Seq};
 
 use super::redis_clock::RedisClock;
-use super::retention::entries_kept;
-use crate::broker::redis::transport::{Transport, keys, reply};
-use crate::broker::{Entry, Page, Range, Unavailable};
+use super::retention::messages_kept;
+use super::stored_entry::StoredEntry;
+use crate::broker::redis::transport::{Transport, keys, reply, scripts};
+use crate::broker::{self, Entry, Page, Range, Unavailable};
 use crate::config::Retain;
 
 /// Entries of one request at most.
@@ -40,12 +45,6 @@ struct Slice {
     next: Option<Range>,
 }
 
-/// An entry of the stream.
-struct StoredEntry {
-    entry: Entry,
-    ts: Timestamp,
-}
-
 /// Mean size of the entries that were read lately, in all rooms. A request whose entries do not fit into the page costs as
 /// much as one whose entries do, so the number of entries is estimated: first from this mean, then from that of the page.
 #[derive(Debug)]
@@ -60,18 +59,15 @@ impl Default for EntrySize {
 impl EntrySize {
     /// The number of entries of the next request for a page that has `size` bytes in `entries` entries, and place for
     /// `left` bytes.
-    fn next_count(&self, entries: usize, size: usize, left: usize) -> usize {
+    pub(crate) fn next_count(&self, entries: usize, size: usize, left: usize) -> usize {
         let mean = size.checked_div(entries).unwrap_or_else(|| self.0.load(Ordering::Relaxed));
         (left / mean.max(1)).clamp(FEWEST, ENTRIES)
     }
 
     /// Takes the size of entries into account, for a quarter.
     fn note(&self, entries: &[Entry]) {
-        let Some(mean) =
-            entries.iter().map(|entry| entry.json.len()).sum::<usize>().checked_div(entries.len())
-        else {
-            return;
-        };
+        let sum = entries.iter().map(|entry| entry.json.len()).sum::<usize>();
+        let Some(mean) = sum.checked_div(entries.len()) else { return };
         let before = self.0.load(Ordering::Relaxed);
         // A lost update of another task changes an estimate only.
         self.0.store(before - before / 4 + mean / 4, Ordering::Relaxed);
@@ -184,20 +180,43 @@ impl History {
             Range::After(seq) => reading.cmd("XRANGE").arg(&log).arg(format!("({seq}-0")).arg("+"),
         };
         reading.arg("COUNT").arg(count);
+        reading.cmd("ZRANGE").arg(keys::moved(channel));
+        match range {
+            Range::Newest => reading.arg("+inf").arg("-inf").arg("BYSCORE").arg("REV"),
+            Range::Before(seq) => reading.arg(format!("({seq}")).arg("-inf").arg("BYSCORE").arg("REV"),
+            Range::After(seq) => reading.arg(format!("({seq}")).arg("+inf").arg("BYSCORE"),
+        };
+        reading.arg("LIMIT").arg(0).arg(count);
+        reading.cmd("EXISTS").arg(keys::others(channel));
         let answers = self.transport.ask(&reading).await?;
         let [Value::Array(answers)] = &*answers else { return Err(Unavailable) };
-        let [epoch, newest, found] = &**answers else { return Err(Unavailable) };
+        let [epoch, newest, found, moved, others] = &**answers else { return Err(Unavailable) };
         let Some(newest) = reply::items(newest).first().and_then(StoredEntry::parse) else {
             return Ok(Slice { epoch: None, entries: Vec::new(), past: 0, next: None });
         };
         let epoch = reply::text(epoch).and_then(Epoch::new);
         let epoch = epoch.unwrap_or_else(|| Epoch::from_id(newest.entry.id));
-        let oldest = newest.entry.seq.get().saturating_sub(entries_kept(&self.retain));
+        let messages = messages_kept(&self.retain);
+        let oldest = newest.entry.seq.next().back(messages);
+        let has_others = oldest > broker::FIRST && reply::parse::<u64>(others) != Some(0);
+        let oldest =
+            if has_others { self.oldest_kept(channel, newest.entry.seq, messages).await? } else { oldest };
         let now = self.clock.judged();
-        let found: Vec<StoredEntry> = reply::items(found).iter().filter_map(StoredEntry::parse).collect();
+        let mut found: Vec<StoredEntry> = reply::items(found).iter().filter_map(StoredEntry::parse).collect();
+        let moved = reply::items(moved);
+        if !moved.is_empty() {
+            found.extend(moved.iter().filter_map(StoredEntry::parse_moved));
+            match range {
+                Range::After(_) => found.sort_unstable_by_key(|stored| stored.entry.seq),
+                Range::Newest | Range::Before(_) => {
+                    found.sort_unstable_by_key(|stored| Reverse(stored.entry.seq));
+                }
+            }
+            found.truncate(count);
+        }
         let last = found.last().map(|stored| stored.entry.seq).filter(|_| found.len() >= count);
         let is_past = |ts| now.drops && self.retain.is_past(now.age(ts));
-        let is_kept = |stored: &StoredEntry| stored.entry.seq.get() > oldest && !is_past(stored.ts);
+        let is_kept = |stored: &StoredEntry| stored.entry.seq >= oldest && !is_past(stored.ts);
         let past = found.iter().filter(|stored| !is_kept(stored)).count();
         let next = match range {
             Range::After(_) => last.map(Range::After),
@@ -210,22 +229,52 @@ impl History {
         let entries = found.into_iter().filter(is_wanted).map(|stored| stored.entry).collect();
         Ok(Slice { epoch: Some(epoch), entries, past, next })
     }
-}
 
-impl StoredEntry {
-    /// Reads `[seq-0, [i, id, t, time, f, frame]]`.
-    fn parse(value: &Value) -> Option<Self> {
-        let [number, fields] = reply::items(value) else { return None };
-        let [_, id, _, ts, _, frame] = reply::items(fields) else { return None };
-        let seq = reply::text(number)?.split_once('-')?.0.parse().ok().map(Seq::new)?;
-        let id = reply::text(id)?.parse::<EntryId>().ok()?;
-        let entry = Entry { seq, id, json: reply::text(frame)?.into() };
-        Some(Self { entry, ts: Timestamp::from_millis(reply::parse(ts)?) })
+    /// The oldest entry within a retention of so many messages, in a room that has entries of other kinds.
+    async fn oldest_kept(&self, channel: &str, head: Seq, messages: u64) -> Result<Seq, Unavailable> {
+        let mut oldest = scripts::OLDEST.on(&[keys::log(channel)]);
+        oldest.arg(head.get()).arg(messages);
+        let mut asking = Pipeline::new();
+        asking.add_command(oldest);
+        let answers = self.transport.ask(&asking).await?;
+        answers.first().and_then(reply::parse).map(Seq::new).ok_or(Unavailable)
+    }
+
+    /// True if a room has entries that are not messages.
+    pub(crate) async fn has_others(&self, channel: &str) -> Result<bool, Unavailable> {
+        let mut asking = Pipeline::new();
+        asking.cmd("EXISTS").arg(keys::others(channel));
+        let answers = self.transport.ask(&asking).await?;
+        Ok(answers.first().and_then(reply::parse::<u64>) != Some(0))
+    }
+
+    /// The entries that were replaced when messages were deleted: of each message itself and its edits, ascending.
+    pub(crate) async fn replaced(
+        &self,
+        channel: &str,
+        deleted: &[Seq],
+    ) -> Result<HashMap<Seq, Vec<Entry>>, Unavailable> {
+        if deleted.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let mut reading = Pipeline::new();
+        let mut replaced = scripts::REPLACED.on(&[keys::log(channel)]);
+        for seq in deleted {
+            replaced.arg(seq.get());
+        }
+        reading.add_command(replaced);
+        let answers = self.transport.ask(&reading).await?;
+        let answers = answers.first().and_then(reply::list).ok_or(Unavailable)?;
+        let entries = |answer| reply::items(answer).iter().filter_map(StoredEntry::parse);
+        let of_message = |answer| entries(answer).map(|stored| stored.entry).collect();
+        Ok(deleted.iter().copied().zip(answers.iter().map(of_message)).collect())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use realtime_shared::EntryId;
+
     use super::*;
 
     #[test]

@@ -1,13 +1,19 @@
 //! The logs of rooms: publication, replicas of open rooms, repair, history and retention.
 //!
-//! [`publish`] sends messages on the [`lanes`]. A [`replica`] is the state of an open room on this instance. [`chain`]
-//! judges announcements, and [`repair`] fetches missing entries. [`history`], [`listing`] and [`retention`] read and trim.
+//! [`publish`] sends messages on the [`lanes`], and decides changes in [`turns`] on their [`change_view`]. [`message_rules`] knows
+//! the settings of rooms. A [`replica`] is the state of an open room on this instance. [`chain`]
+//! judges announcements, and [`repair`] fetches missing entries and what a [`deletion`] replaces. [`history`],
+//! [`message_pages`], [`listing`] and [`retention`] read and trim.
 //! They share the reads in [`room_state`] and [`room_index`]. [`room_changes`] is for the list of rooms.
 
 pub(crate) mod chain;
+pub(crate) mod change_view;
+pub(crate) mod deletion;
 pub(crate) mod history;
 pub(crate) mod lanes;
 pub(crate) mod listing;
+pub(crate) mod message_pages;
+pub(crate) mod message_rules;
 pub(crate) mod publish;
 pub(crate) mod redis_clock;
 pub(crate) mod repair;
@@ -17,26 +23,31 @@ pub(crate) mod retention;
 pub(crate) mod room_changes;
 pub(crate) mod room_index;
 pub(crate) mod room_state;
+pub(crate) mod stored_entry;
+pub(crate) mod turns;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use ::redis::{Cmd, Pipeline};
+use realtime_shared::rules::Rules;
 use realtime_shared::{Position, RoomName, Seq};
 use tokio::time::timeout;
 
 use self::history::{EntrySize, History};
 use self::lanes::Lanes;
 use self::listing::Listing;
+use self::message_rules::MessageRules;
 use self::publish::Publisher;
 use self::redis_clock::RedisClock;
 use self::repair::Repair;
 use self::replica::{Replica, Stage};
 use self::replicas::Replicas;
-use self::retention::{Retention, UNLIMITED};
+use self::retention::{Retention, UNLIMITED, messages_kept};
 use self::room_changes::RoomChanges;
 use self::room_index::RoomIndex;
 use self::room_state::{RoomState, look};
+use self::turns::{SenderTurns, TargetTurns};
 use super::transport::Transport;
 use super::transport::link::{Connector, REQUEST_TIMEOUT};
 use super::transport::wire::Announced;
@@ -50,7 +61,7 @@ use crate::config::{Retain, RoomLimits};
 pub(crate) struct Logs {
     transport: Arc<Transport>,
     feed: FeedSlot,
-    pub(crate) publisher: Publisher,
+    pub(crate) publisher: Arc<Publisher>,
     pub(crate) replicas: Arc<Replicas>,
     pub(crate) history: Arc<History>,
     pub(crate) repair: Arc<Repair>,
@@ -67,6 +78,7 @@ impl Logs {
         clock: Clock,
         retain: Retain,
         rooms: RoomLimits,
+        rules: Rules,
     ) -> Self {
         let index = Arc::new(RoomIndex::new(transport.clone()));
         let redis_clock = Arc::new(RedisClock::new(clock.clone()));
@@ -80,24 +92,34 @@ impl Logs {
             entry_size: EntrySize::default(),
         };
         let history = Arc::new(history);
+        let repair = Arc::new(Repair {
+            transport: transport.clone(),
+            feed: feed.clone(),
+            history: history.clone(),
+            metrics: connector.metrics.clone(),
+        });
+        let (replicas, rules) = (Arc::<Replicas>::default(), Arc::new(MessageRules::new(rules)));
+        let publisher = Publisher {
+            transport: transport.clone(),
+            index: index.clone(),
+            changes: changes.clone(),
+            lanes: Lanes::new(connector, rooms, &rules),
+            rules,
+            senders: SenderTurns::default(),
+            targets: TargetTurns::default(),
+            replicas: replicas.clone(),
+            repair: repair.clone(),
+            clock,
+            redis_clock: redis_clock.clone(),
+            retain: retain.clone(),
+            kept: kept.clone(),
+            messages_kept: messages_kept(&retain),
+            rooms,
+        };
         Self {
-            publisher: Publisher {
-                transport: transport.clone(),
-                index: index.clone(),
-                changes: changes.clone(),
-                lanes: Lanes::new(connector, rooms),
-                clock,
-                redis_clock: redis_clock.clone(),
-                kept: kept.clone(),
-                rooms,
-            },
-            replicas: Arc::default(),
-            repair: Arc::new(Repair {
-                transport: transport.clone(),
-                feed: feed.clone(),
-                history: history.clone(),
-                metrics: connector.metrics.clone(),
-            }),
+            publisher: Arc::new(publisher),
+            replicas,
+            repair,
             history,
             listing: Arc::new(Listing::new(transport.clone(), index.clone(), list)),
             retention: Arc::new(Retention::new(

@@ -12,6 +12,7 @@ use realtime_shared::{Position, Seq};
 use tokio::time::sleep;
 
 use super::chain::{LogRelation, compare};
+use super::deletion::deleted_by;
 use super::history::History;
 use super::replica::{Diverged, Replica, Stage};
 use super::room_state::{RoomState, look, members_of};
@@ -89,8 +90,10 @@ impl Repair {
             // The page begins with the head of the replica: its id has to be the same in Redis.
             let after = Seq::new(ours.seq().get().saturating_sub(1));
             let page = self.history.stored(&replica.channel, Range::After(after), PAGE).await?;
+            let deleted: Vec<_> = page.entries.iter().filter_map(|entry| deleted_by(&entry.json)).collect();
+            let replaced = self.history.replaced(&replica.channel, &deleted).await?;
             let Some(feed) = self.feed.get() else { return Ok(()) };
-            let extended = replica.extend(&page, &*feed);
+            let extended = replica.extend(&page, &replaced, &*feed);
             let grown = replica.state.lock().head != ours;
             match extended {
                 Ok(taken) if grown => filled = filled.saturating_add(taken),

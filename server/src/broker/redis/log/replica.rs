@@ -2,8 +2,9 @@
 //!
 //! The lock of a replica is held from judging an announcement to handing it to the feed, so that announced and fetched
 //! entries reach the feed in one order. A caller that finds a gap schedules a repair and goes on: one task for each room
-//! fetches the missing entries ([`repair`](super::repair)).
+//! fetches the missing entries ([`repair`](super::repair)). A deletion is fetched too, with the entries that it replaces.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,6 +12,7 @@ use parking_lot::Mutex;
 use realtime_shared::{Position, RoomName, Seq, UserId};
 
 use super::chain::{Follows, judge};
+use super::deletion::deleted_by;
 use crate::broker::redis::transport::wire::Announced;
 use crate::broker::{
     Entry, Feed, MemberNames, Page, Presence, PresenceChange, PresenceKind, Signal, Skip, members_frame,
@@ -89,6 +91,9 @@ impl Replica {
                     Follows::Gap if faults::breaks(Fault::NoGapFill) => {}
                     Follows::Gap | Follows::Diverges => return Err(Missing),
                 }
+                if deleted_by(json).is_some() {
+                    return Err(Missing);
+                }
                 feed.entry(&self.room, &epoch, &Entry { seq, id, json: json.into() });
                 state.head = Position::At { epoch, seq, id };
                 Ok(())
@@ -134,9 +139,14 @@ impl Replica {
         }
     }
 
-    /// Hands fetched entries to the feed, which begin with the head or with the entry after it. Returns the number of
-    /// new ones.
-    pub(crate) fn extend(&self, page: &Page, feed: &dyn Feed) -> Result<u64, Diverged> {
+    /// Hands fetched entries to the feed, which begin with the head or with the entry after it, and before a deletion the
+    /// entries that it has replaced, by the message. Returns the number of new ones.
+    pub(crate) fn extend(
+        &self,
+        page: &Page,
+        replaced: &HashMap<Seq, Vec<Entry>>,
+        feed: &dyn Feed,
+    ) -> Result<u64, Diverged> {
         let mut state = self.state.lock();
         let Some(epoch) = &page.epoch else {
             return if state.head == Position::Start { Ok(0) } else { Err(Diverged) };
@@ -161,6 +171,9 @@ impl Replica {
             if entry.seq > head.seq().next() {
                 // The entries in between were trimmed.
                 return Err(Diverged);
+            }
+            if let Some(replaced) = deleted_by(&entry.json).and_then(|deleted| replaced.get(&deleted)) {
+                feed.replace(&self.room, replaced);
             }
             feed.entry(&self.room, epoch, entry);
             state.head = Position::At { epoch: epoch.clone(), seq: entry.seq, id: entry.id };
@@ -265,7 +278,7 @@ mod tests {
             entries: vec![Entry { seq: Seq::new(u64::MAX), id: id(3), json: "{}".into() }],
             has_more: false,
         };
-        assert_eq!(replica.extend(&page, &feed), Err(Diverged));
+        assert_eq!(replica.extend(&page, &HashMap::new(), &feed), Err(Diverged));
         replica.reset(&page, &feed);
         assert_eq!(replica.state.lock().head, at(u64::MAX, id(3)));
     }

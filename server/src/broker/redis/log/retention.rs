@@ -24,9 +24,9 @@ use crate::broker::{ROOM_REMOVAL_AGE, Unavailable};
 use crate::clock::Judged;
 use crate::config::Retain;
 
-/// Default number of entries that a room keeps. It is low because Redis keeps them in memory.
+/// Default number of messages that a room keeps. It is low because Redis keeps them in memory.
 const RETAIN_MESSAGES: u64 = 10_000;
-/// Number of entries that a room keeps until the limits are settled. Redis counts in signed numbers.
+/// Number of messages that a room keeps until the limits are settled. Redis counts in signed numbers.
 pub(crate) const UNLIMITED: u64 = i64::MAX.unsigned_abs();
 /// Interval of sweeps.
 const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
@@ -41,8 +41,8 @@ const PAUSE: Duration = Duration::from_millis(12);
 /// Answer of `remove.lua` for a removed room that had a log.
 const HAD_LOG: u64 = 2;
 
-/// The number of entries that a room keeps.
-pub(crate) fn entries_kept(retain: &Retain) -> u64 {
+/// The number of messages that a room keeps. It keeps at most four times as many entries.
+pub(crate) fn messages_kept(retain: &Retain) -> u64 {
     retain.messages.unwrap_or(RETAIN_MESSAGES).min(UNLIMITED)
 }
 
@@ -53,7 +53,7 @@ pub(crate) struct Retention {
     changes: Arc<RoomChanges>,
     pub(crate) clock: Arc<RedisClock>,
     retain: Retain,
-    /// Number of entries that a room keeps.
+    /// Number of messages that a room keeps.
     kept: Arc<AtomicU64>,
     /// True once the limits may be applied.
     applies: AtomicBool,
@@ -118,7 +118,7 @@ impl Retention {
                 // The entries of this run are not those that the former limits would have kept.
                 self.store_limits(Retain::UNKNOWN_LIMITS).await?;
                 // Without any limit, a server that waits for its operator would fill Redis.
-                self.kept.store(last.kept.unwrap_or(0).max(entries_kept(&self.retain)), Ordering::Relaxed);
+                self.kept.store(last.kept.unwrap_or(0).max(messages_kept(&self.retain)), Ordering::Relaxed);
                 tracing::warn!(
                     messages = dropped,
                     of = total,
@@ -128,7 +128,7 @@ impl Retention {
                 return Ok(());
             }
         }
-        self.kept.store(entries_kept(&self.retain), Ordering::Relaxed);
+        self.kept.store(messages_kept(&self.retain), Ordering::Relaxed);
         self.applies.store(true, Ordering::Relaxed);
         if is_unchanged { Ok(()) } else { self.store_sweep(last.at.unwrap_or(now.now)).await }
     }
@@ -150,7 +150,7 @@ impl Retention {
     async fn store_sweep(&self, at: Timestamp) -> Result<(), Unavailable> {
         let mut storing = Pipeline::new();
         storing.cmd("HSET").arg(self.transport.keys.swept()).arg("at").arg(at.millis());
-        storing.arg("retain").arg(self.retain.limits()).arg("messages").arg(entries_kept(&self.retain));
+        storing.arg("retain").arg(self.retain.limits()).arg("messages").arg(messages_kept(&self.retain));
         let answers = self.transport.ask(&storing).await?;
         if answers.iter().any(reply::is_refusal) { Err(Unavailable) } else { Ok(()) }
     }
@@ -171,7 +171,7 @@ impl Retention {
             let mut measures = Pipeline::with_capacity(rooms.len());
             for room in &rooms {
                 let mut measure = scripts::MEASURE.on(&[keys::log(&self.transport.keys.channel(room))]);
-                measure.arg(self.oldest(now)).arg(entries_kept(&self.retain));
+                measure.arg(self.oldest(now)).arg(messages_kept(&self.retain));
                 measures.add_command(measure);
             }
             let answers =

@@ -41,6 +41,7 @@ pub(crate) async fn evict(
     }
     let mut removing = Pipeline::new();
     removing.cmd("HDEL").arg(keys.online()).arg(instance);
+    removing.cmd("HDEL").arg(keys.versions()).arg(instance);
     removing.cmd("UNLINK").arg(keys.online_at(instance)).arg(keys.rooms_at(instance));
     // The heartbeat counter is removed last: while it is there, another instance can continue a failed eviction.
     removing.cmd("HDEL").arg(keys.beats()).arg(instance);

@@ -118,8 +118,9 @@ impl Heartbeat {
     }
 
     fn beat_command(&self, instance: &str, new: bool) -> Pipeline {
-        let mut beat = scripts::BEAT.on(&[self.transport.keys.beats()]);
-        beat.arg(instance).arg(u8::from(new));
+        let keys = &self.transport.keys;
+        let mut beat = scripts::BEAT.on(&[keys.beats(), keys.versions()]);
+        beat.arg(instance).arg(u8::from(new)).arg(env!("CARGO_PKG_VERSION"));
         let mut pipeline = Pipeline::new();
         pipeline.add_command(beat);
         pipeline.cmd("INFO").arg("server");
@@ -133,7 +134,9 @@ impl Heartbeat {
         if rest.iter().any(reply::is_refusal) {
             return Err(Unavailable);
         }
-        let counters = reply::list(beat).ok_or(Unavailable)?;
+        let [counters, have_versions] = reply::items(beat) else { return Err(Unavailable) };
+        let counters = reply::list(counters).ok_or(Unavailable)?;
+        self.transport.peers.set_have_versions(reply::parse::<u64>(have_versions) == Some(1));
         let run =
             reply::text(info).and_then(|info| info.lines().find_map(|line| line.strip_prefix("run_id:")));
         Ok(Beats {

@@ -18,7 +18,8 @@ fn limited(redis: &Redis, now: &Arc<AtomicU64>) -> Instance {
     EngineFixture::new(|feed| {
         let target = target(&redis.url());
         let engine =
-            RedisEngine::start(target, clock, Retain::default(), LIMITS, metrics()).expect("a thread");
+            RedisEngine::start(target, clock, Retain::default(), LIMITS, Rules::default(), metrics())
+                .expect("a thread");
         (Arc::new(engine.broker(feed)), Box::new(engine))
     })
 }

@@ -53,7 +53,8 @@ pub(super) fn at_time_with(
     );
     EngineFixture::new(|feed| {
         let engine =
-            RedisEngine::start(target(&redis.url()), clock, retain, limits, metrics()).expect("a thread");
+            RedisEngine::start(target(&redis.url()), clock, retain, limits, Rules::default(), metrics())
+                .expect("a thread");
         (Arc::new(engine.broker(feed)), Box::new(engine))
     })
 }

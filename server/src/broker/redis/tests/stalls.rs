@@ -9,6 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::select;
 
+use tokio::runtime::Handle;
+
 use super::*;
 use crate::broker::contract::metrics;
 use crate::broker::redis::transport::health::{Health, Probe};

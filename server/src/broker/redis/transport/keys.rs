@@ -7,20 +7,29 @@
 //! | key | type | content |
 //! | --- | --- | --- |
 //! | `realtime:{room}:log` | stream | the entries, `seq-0` → `i` id, `t` time, `f` frame |
-//! | `realtime:{room}:meta` | hash | `epoch` of the log, `people`: presence version |
+//! | `realtime:{room}:meta` | hash | `epoch` of the log, `people`: presence version, `settings` → `rev id time JSON` of the newest `room` entry, `changed`: the room has one of the next eight keys |
+//! | `realtime:{room}:moved` | sorted set | entries that were moved out of the stream, `seq id time frame` by seq |
+//! | `realtime:{room}:others` | sorted set | entries that are not messages, `seq:target` by seq |
+//! | `realtime:{room}:states` | hash | seq of a changed message → `rev id time edits JSON`: its newest change, the seqs of its edits, its state |
+//! | `realtime:{room}:reacted:<seq>` | hash | user → emoji with which the user has reacted to the message, one a line |
+//! | `realtime:{room}:answers` | sorted set | replies, `seq:seq` of the message and the reply |
+//! | `realtime:{room}:replies` | hash | seq of a message → number of replies that are not deleted |
+//! | `realtime:{room}:pins` | sorted set | seqs of pinned messages |
+//! | `realtime:{room}:slow:<user>` | string | time of the user's newest message in slow mode; expires |
 //! | `realtime:{room}:known:0`, `:1` | hash | digest → `seq:time:id`, in turn for 10,000 entries each |
-//! | `realtime:{room}:upload:<number>:log`, `:known:0`, `:known:1` | as above | an import that is not complete; expires |
+//! | `realtime:{room}:upload:<number>:log`, … | as above | an import that is not complete; expires |
 //! | `realtime:{room}:members` | sorted set | user → number of instances |
 //! | `realtime:{room}:instances` | set | instances with a member |
 //! | `realtime:{room}:at:<instance>` | set | members on that instance |
 //! | `realtime:{%live}:beats` | hash | instance → counter that increases while it runs |
+//! | `realtime:{%live}:versions` | hash | instance → version of its program |
 //! | `realtime:{%live}:online` | hash | instance → connections |
 //! | `realtime:{%live}:online:<instance>` | hash | user → connections |
 //! | `realtime:{%live}:rooms:<instance>` | set | rooms that are open on that instance |
 //! | `realtime:{%live}:claim:<digest>` | hash | instances that pass on a publication of the relay channel |
 //! | `realtime:{%live}:probe:<instance>` | string | the number of its last probe; expires |
 //! | `realtime:{%live}:sweep` | string | instance whose turn it is to drop old entries |
-//! | `realtime:{%live}:swept` | hash | `at`: time of the last sweep, `retain`: its limits, `messages`: entries kept of a room |
+//! | `realtime:{%live}:swept` | hash | `at`: time of the last sweep, `retain`: its limits, `messages`: messages kept of a room |
 //! | `realtime:{%live}:founded:<user>` | hash | `n`: rooms that the user has founded since `t`; expires |
 //! | `realtime:{%rooms}:founded` | set | rooms that have an entry; a sweep compares it with them, and adds them to the set of all rooms |
 //! | `realtime:{%rooms}` | set | all rooms that have an entry or a member, and for a minute those that had one; the empty name marks a set that was not lost |
@@ -64,6 +73,10 @@ impl Keys {
 
     pub(crate) fn beats(&self) -> String {
         self.live("beats")
+    }
+
+    pub(crate) fn versions(&self) -> String {
+        self.live("versions")
     }
 
     pub(crate) fn online(&self) -> String {
@@ -173,6 +186,16 @@ pub(crate) fn known(channel: &str, generation: u8) -> String {
     format!("{channel}:known:{generation}")
 }
 
+/// Entries that were moved out of the stream.
+pub(crate) fn moved(channel: &str) -> String {
+    format!("{channel}:moved")
+}
+
+/// Entries that are not messages.
+pub(crate) fn others(channel: &str) -> String {
+    format!("{channel}:others")
+}
+
 pub(crate) fn members(channel: &str) -> String {
     format!("{channel}:members")
 }
@@ -207,7 +230,8 @@ mod tests {
             prop_assert_eq!(keys.room_of_log(&log(&one)), Some(a.clone()));
             prop_assert_eq!(keys.room_of_log(&meta(&one)), None);
             let (live, all) = (keys.beats(), keys.rooms());
-            for key in [log(&one), meta(&one), known(&one, 0), members(&one), instances(&one), at(&one, "i")] {
+            let logged = [log(&one), meta(&one), known(&one, 0), moved(&one), others(&one)];
+            for key in logged.into_iter().chain([members(&one), instances(&one), at(&one, "i")]) {
                 prop_assert_eq!(tag(&key), tag(&one));
                 prop_assert_ne!(tag(&key), tag(&live));
                 prop_assert_ne!(tag(&key), tag(&all));

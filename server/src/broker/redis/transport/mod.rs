@@ -19,7 +19,7 @@ use ::redis::{Pipeline, Value};
 use tokio::runtime::Handle;
 
 use self::health::Health;
-use self::instance::InstanceName;
+use self::instance::{InstanceName, Peers};
 use self::keys::Keys;
 use self::link::{Connector, Link};
 use self::subscriptions::{Receiver, Subscriptions};
@@ -29,6 +29,7 @@ use crate::broker::Unavailable;
 pub(crate) struct Transport {
     pub(crate) keys: Keys,
     pub(crate) instance: InstanceName,
+    pub(crate) peers: Peers,
     /// The connection for all commands but those of the lanes.
     pub(crate) commands: Link,
     pub(crate) subscriptions: Subscriptions,
@@ -47,6 +48,7 @@ impl Transport {
             subscriptions: Subscriptions::new(connector),
             keys,
             instance,
+            peers: Peers::default(),
         }
     }
 

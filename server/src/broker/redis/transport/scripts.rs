@@ -6,6 +6,7 @@
 //! To add a script:
 //! 1. A file in `scripts/`. Its head names KEYS, ARGV and the result. All keys have one hash tag. Everything that may
 //!    fail comes before the first write: a script that fails half-way is not rolled back.
+//!    A script that reads entries of a log begins with `entries.lua`, and reads them with its functions only.
 //! 2. A line in `scripts!` below, in alphabetical order.
 //! 3. The call in the owner (`log` or `presence`), by [`Lua::on`], and a function that reads the answer. Numbers in an
 //!    answer may have any value: they are parsed as `u64` and added with checks.
@@ -26,9 +27,9 @@ pub(crate) struct Lua {
 }
 
 macro_rules! scripts {
-    ($($name:ident = $file:literal),* $(,)?) => {
+    ($($name:ident = $($file:literal)&+),* $(,)?) => {
         $(pub(crate) static $name: Lua = {
-            const CODE: &str = include_str!(concat!("scripts/", $file));
+            const CODE: &str = concat!($(include_str!(concat!("scripts/", $file))),+);
             Lua { code: CODE, hash: LazyLock::new(|| Script::new(CODE).get_hash().to_owned()) }
         };)*
         static ALL: &[&Lua] = &[$(&$name),*];
@@ -36,23 +37,26 @@ macro_rules! scripts {
 }
 
 scripts! {
-    ADOPT = "adopt.lua",
-    APPEND = "append.lua",
+    ADOPT = "entries.lua" & "adopt.lua",
+    APPEND = "entries.lua" & "append.lua",
     BEAT = "beat.lua",
     CLAIM = "claim.lua",
     CONNECT = "connect.lua",
     ENTER = "enter.lua",
     FIND = "find.lua",
     LEAVE = "leave.lua",
-    LOOK = "look.lua",
-    MEASURE = "measure.lua",
+    LOOK = "entries.lua" & "look.lua",
+    MEASURE = "entries.lua" & "measure.lua",
+    MESSAGES = "entries.lua" & "messages.lua",
+    OLDEST = "entries.lua" & "oldest.lua",
     PROBE = "probe.lua",
     RECOUNT = "recount.lua",
     RELIST = "relist.lua",
-    REMOVE = "remove.lua",
+    REMOVE = "entries.lua" & "remove.lua",
     RENEW = "renew.lua",
     REPLACE = "replace.lua",
-    SWEEP = "sweep.lua",
+    REPLACED = "entries.lua" & "replaced.lua",
+    SWEEP = "entries.lua" & "sweep.lua",
 }
 
 impl Lua {
@@ -79,12 +83,18 @@ pub(crate) fn load() -> Pipeline {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::broker::{DEDUP_ENTRIES, DEDUP_WINDOW};
+    use crate::broker::{DEDUP_ENTRIES, DEDUP_WINDOW, ENTRIES_PER_MESSAGE};
 
     #[test]
     fn the_dedup_window_is_that_of_the_other_engines() {
         let line = APPEND.code.lines().find(|line| line.starts_with("local WINDOW")).expect("the constants");
         let constants = format!(" = {}, {DEDUP_ENTRIES}, ", DEDUP_WINDOW.as_millis());
         assert!(line.contains(&constants), "{line}");
+    }
+
+    #[test]
+    fn the_retention_of_entries_is_that_of_the_other_engines() {
+        let constants = format!("local ENTRIES_PER_MESSAGE = {ENTRIES_PER_MESSAGE}\n");
+        assert!(OLDEST.code.contains(&constants));
     }
 }

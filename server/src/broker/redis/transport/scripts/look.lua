@@ -28,7 +28,7 @@ local seq, there = string.match(last[1], '^%d+'), ''
 if seq == ARGV[2] then
   there = last[2][2]
 elseif ARGV[2] ~= '0' then
-  local entry = redis.call('XRANGE', KEYS[1], ARGV[2] .. '-0', ARGV[2] .. '-0')[1]
+  local entry = entry_at(ARGV[2])
   if entry then there = entry[2][2] end
 end
 return {epoch, seq, last[2][2], last[2][4], there, people, count, here, instances, least, most}

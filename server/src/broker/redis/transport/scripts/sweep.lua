@@ -7,11 +7,11 @@
 local before, now = tonumber(ARGV[1]), tonumber(ARGV[2])
 -- Entries of one read, and reads.
 local COUNT, READS = 200, 50
-local from, kept, more = '-', nil, 0
+local from, kept, more = nil, nil, 0
 for _ = 1, READS do
-  local entries = redis.call('XRANGE', KEYS[1], from, '+', 'COUNT', COUNT)
+  local found = entries(from, nil, COUNT, false)
   local last, ended = 0, false
-  for index, entry in ipairs(entries) do
+  for index, entry in ipairs(found) do
     local time = tonumber(entry[2][4])
     if time < before then
       last = index
@@ -21,13 +21,13 @@ for _ = 1, READS do
     end
   end
   if last > 0 then
-    kept = entries[math.min(last + 1, #entries)][1]
+    kept = found[math.min(last + 1, #found)]
     more = (last == COUNT) and 1 or 0
     break
   end
-  if ended or #entries < COUNT then break end
-  from = '(' .. entries[#entries][1]
+  if ended or #found < COUNT then break end
+  from = seq_of(found[#found]) + 1
 end
 if not kept then return {0, 0} end
-local dropped = redis.call('XTRIM', KEYS[1], 'MINID', kept)
+local dropped = redis.call('XTRIM', KEYS[1], 'MINID', kept[1]) + forget_before(seq_of(kept))
 return {dropped, dropped > 0 and more or 0}
