@@ -1,7 +1,5 @@
 //! End of a room's log: the state that the writer needs to append to it.
 
-use std::time::Instant;
-
 use realtime_shared::{Epoch, RoomName, Seq};
 use rusqlite::Result;
 
@@ -17,7 +15,6 @@ pub(super) struct Tail {
     pub(super) known: DedupIndex,
     /// `None` if they were never changed.
     pub(super) settings: Option<SettingsRow>,
-    pub(super) used: Instant,
     /// Number of the last batch that used the tail; 0 for none.
     pub(super) batch: u64,
 }
@@ -25,14 +22,12 @@ pub(super) struct Tail {
 impl Tail {
     /// Reads the tail from the file.
     pub(super) fn read(view: View<'_>, room: &RoomName) -> Result<Self> {
-        let used = Instant::now();
         let Some((row, head)) = view.room(room)? else {
             return Ok(Self {
                 log: None,
                 head: Seq::ZERO,
                 known: DedupIndex::new(Seq::ZERO),
                 settings: None,
-                used,
                 batch: 0,
             });
         };
@@ -46,7 +41,7 @@ impl Tail {
         }
         (next.get()..=head.seq.get()).for_each(|_| known.push(None));
         let settings = view.settings(row.id)?;
-        Ok(Self { log: Some((row.id, row.epoch)), head: head.seq, known, settings, used, batch: 0 })
+        Ok(Self { log: Some((row.id, row.epoch)), head: head.seq, known, settings, batch: 0 })
     }
 
     /// Estimated size in memory.

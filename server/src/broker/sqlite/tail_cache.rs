@@ -2,9 +2,13 @@
 //!
 //! The tail of a long log is read from about ten thousand rows of the file. The writer does not wait for it: the
 //! messages of that room are set aside while another thread reads its tail, and then go first. The total size has a
-//! bound; above it the least recently used tails are dropped, to be read again.
+//! bound; above it tails that were not used for long are dropped, to be read again.
+//!
+//! Each cached tail has a check in a queue. When the check is due, or the cache is too large, the tail is dropped if it was
+//! not used since then; otherwise it gets another check. A turn of the writer makes some checks only, because messages wait
+//! for its end.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,8 +23,14 @@ use super::write_queue::{PendingSubmission, WriteQueue};
 use crate::broker::Unavailable;
 use crate::store::{Store, View};
 
-/// Time that a tail is cached after the last message of its room.
+/// Time until the check of a tail. A tail is cached for so long after the last message of its room, or up to twice as long.
 const IDLE: Duration = Duration::from_mins(1);
+/// Checks of one turn, beside two for each message of the turn: so the size of the cache stays near its limit.
+const CHECKED_AT_ONCE: usize = 1_024;
+/// The memory of the cache is reduced if it has room for so many times the tails.
+const SPARE: usize = 4;
+/// Most tails with which the memory is reduced, because each of them is moved.
+const MOVED_AT_ONCE: usize = 8_192;
 /// Limit on the bytes of all tails: four hundred rooms with ten thousand messages each.
 const MAX_BYTES: usize = 128 << 20;
 /// Entries of a log up to which the writer reads the tail itself.
@@ -36,21 +46,42 @@ pub(super) struct TailCache {
     rooms: HashMap<RoomName, Slot>,
     reader: ReaderPool,
     queue: Arc<WriteQueue>,
-    /// Total size of the cached tails, measured when each was read.
+    /// One for each cached tail, in the order in which they are due. Checks of tails that were dropped stay until then.
+    checks: VecDeque<Check>,
+    /// Number of the next check.
+    next_check: u64,
+    /// Total size of the cached tails, measured when each was read or checked.
     bytes: usize,
+    /// Size beyond which tails are dropped.
+    max_bytes: usize,
     /// Total size of the messages that wait.
     waiting_bytes: usize,
     /// Number of the current batch.
     batch: u64,
-    /// Start of the current batch.
-    now: Instant,
-    /// Next check for idle tails; `None` while no tail is cached.
-    tidy_at: Option<Instant>,
+    /// Messages of this turn.
+    messages: usize,
 }
 
 enum Slot {
-    Held(Tail),
+    Held(CachedTail),
     Reading(Vec<PendingSubmission>),
+}
+
+struct CachedTail {
+    tail: Tail,
+    /// The number of its check.
+    check: u64,
+    /// Its share of the total size.
+    bytes: usize,
+}
+
+/// A check of a tail that is to come.
+struct Check {
+    number: u64,
+    room: RoomName,
+    due: Instant,
+    /// The tail was used if a later batch has used it.
+    batch: u64,
 }
 
 impl TailCache {
@@ -61,17 +92,19 @@ impl TailCache {
             rooms: HashMap::new(),
             reader,
             queue,
+            checks: VecDeque::new(),
+            next_check: 0,
             bytes: 0,
+            max_bytes: MAX_BYTES,
             waiting_bytes: 0,
             batch: 0,
-            now: Instant::now(),
-            tidy_at: None,
+            messages: 0,
         })
     }
 
-    /// Time of the next check for idle tails.
+    /// Time of the next check.
     pub(super) fn next(&self) -> Option<Instant> {
-        self.tidy_at
+        self.checks.front().map(|check| if self.bytes > self.max_bytes { Instant::now() } else { check.due })
     }
 
     /// Returns the message if the tail of its room is cached. Sets it aside while the tail is read. Refuses it if too
@@ -130,28 +163,46 @@ impl TailCache {
     }
 
     fn hold(&mut self, room: RoomName, tail: Tail) {
-        self.bytes += tail.bytes();
-        self.rooms.insert(room, Slot::Held(tail));
-        self.tidy_at.get_or_insert_with(|| Instant::now() + IDLE);
+        // It was read for the next batch.
+        let batch = self.batch + 1;
+        let check = self.add_check(room.clone(), Instant::now() + IDLE, batch);
+        let bytes = tail.bytes() + size_of::<Check>();
+        self.bytes += bytes;
+        self.rooms.insert(room, Slot::Held(CachedTail { tail, check, bytes }));
+    }
+
+    /// Adds a check to the end of the queue. Returns its number.
+    fn add_check(&mut self, room: RoomName, due: Instant, batch: u64) -> u64 {
+        let number = self.next_check;
+        self.next_check += 1;
+        self.checks.push_back(Check { number, room, due, batch });
+        number
     }
 
     /// Begins a batch: every tail returned by [`Self::get`] from now on belongs to it.
     pub(super) fn begin(&mut self) {
         self.batch += 1;
-        self.now = Instant::now();
     }
 
     /// Tail of a room, if cached; marks it as used by the current batch.
     pub(super) fn get(&mut self, room: &RoomName) -> Option<&mut Tail> {
-        let Some(Slot::Held(tail)) = self.rooms.get_mut(room) else { return None };
-        (tail.batch, tail.used) = (self.batch, self.now);
+        let Some(Slot::Held(CachedTail { tail, .. })) = self.rooms.get_mut(room) else { return None };
+        tail.batch = self.batch;
+        self.messages += 1;
         Some(tail)
     }
 
     /// Drops the tails of a batch that was not stored: they are ahead of the file.
     pub(super) fn forget_batch(&mut self) {
-        let batch = self.batch;
-        self.retain(|tail| tail.batch != batch);
+        let Self { rooms, bytes, batch, .. } = self;
+        rooms.retain(|_, slot| {
+            let Slot::Held(cached) = slot else { return true };
+            let is_kept = cached.tail.batch != *batch;
+            if !is_kept {
+                *bytes -= cached.bytes;
+            }
+            is_kept
+        });
     }
 
     /// True while the tail of a room is read, and messages wait for it.
@@ -159,51 +210,57 @@ impl TailCache {
         matches!(self.rooms.get(room), Some(Slot::Reading(_)))
     }
 
-    /// Drops the tail of a room that was removed.
+    /// Drops the tail of a room.
     pub(super) fn forget(&mut self, room: &RoomName) {
-        if let Some(Slot::Held(tail)) = self.rooms.get(room) {
-            self.bytes = self.bytes.saturating_sub(tail.bytes());
+        if let Some(Slot::Held(CachedTail { bytes, .. })) = self.rooms.get(room) {
+            self.bytes -= bytes;
             self.rooms.remove(room);
         }
     }
 
-    /// Drops idle tails, and the least recently used ones above the limit.
+    /// Makes the checks that are due, and others while the cache is too large, as many as a turn may make.
     pub(super) fn tidy(&mut self) {
         let now = Instant::now();
-        if self.tidy_at.is_some_and(|at| at <= now) {
-            self.retain(|tail| now.saturating_duration_since(tail.used) < IDLE);
-            self.rooms.shrink_to_fit();
-            self.tidy_at = (!self.rooms.is_empty()).then(|| now + IDLE);
+        let most = CHECKED_AT_ONCE + 2 * std::mem::take(&mut self.messages);
+        for _ in 0..most {
+            let is_due = |first: &Check| self.bytes > self.max_bytes || first.due <= now;
+            if !self.checks.front().is_some_and(is_due) {
+                break;
+            }
+            if let Some(check) = self.checks.pop_front() {
+                self.make(check, now);
+            }
         }
-        if self.bytes > MAX_BYTES {
-            let mut used: Vec<_> = self.held().map(|tail| (tail.used, tail.bytes())).collect();
-            used.sort_unstable();
-            let mut left = used.iter().map(|(_, bytes)| bytes).sum::<usize>();
-            let target = MAX_BYTES / 2;
-            let oldest = used.into_iter().find(|(_, bytes)| {
-                left -= bytes;
-                left <= target
-            });
-            self.retain(|tail| oldest.is_none_or(|(oldest, _)| tail.used > oldest));
+        let len = self.rooms.len();
+        if len <= MOVED_AT_ONCE && self.rooms.capacity() > SPARE * (len + CHECKED_AT_ONCE) {
+            self.rooms.shrink_to_fit();
+            self.checks.shrink_to_fit();
         }
     }
 
-    /// Makes the check for idle tails due.
+    /// Drops the tail of a check, or checks it again later.
+    fn make(&mut self, check: Check, now: Instant) {
+        let Check { number, room, batch, .. } = check;
+        let Some(Slot::Held(CachedTail { tail, check, .. })) = self.rooms.get(&room) else { return };
+        if *check != number {
+            return;
+        }
+        if tail.batch <= batch {
+            return self.forget(&room);
+        }
+        let (batch, measured) = (tail.batch, tail.bytes() + size_of::<Check>());
+        let number = self.add_check(room.clone(), now + IDLE, batch);
+        if let Some(Slot::Held(CachedTail { check, bytes, .. })) = self.rooms.get_mut(&room) {
+            self.bytes = self.bytes + measured - *bytes;
+            (*check, *bytes) = (number, measured);
+        }
+    }
+
+    /// Makes all checks due.
     #[cfg(test)]
     pub(super) fn make_check_due(&mut self) {
-        self.tidy_at = Some(Instant::now());
-    }
-
-    fn held(&self) -> impl Iterator<Item = &Tail> {
-        self.rooms.values().filter_map(|slot| if let Slot::Held(tail) = slot { Some(tail) } else { None })
-    }
-
-    fn retain(&mut self, matches: impl Fn(&Tail) -> bool) {
-        self.rooms.retain(|_, slot| match slot {
-            Slot::Held(tail) => matches(tail),
-            Slot::Reading(_) => true,
-        });
-        self.bytes = self.held().map(Tail::bytes).sum();
+        let now = Instant::now();
+        self.checks.iter_mut().for_each(|check| check.due = now);
     }
 }
 
@@ -238,7 +295,7 @@ mod tests {
 
     use super::*;
     use crate::broker::contract::{room, submission};
-    use crate::store::Row;
+    use crate::store::{Row, StoreWriter};
 
     /// Rooms of logs that the writer does not read itself.
     fn store_with_long_logs(directory: &TempDir, rooms: usize) -> Store {
@@ -254,6 +311,85 @@ mod tests {
         batch.commit().expect("committed");
         drop(writer);
         Store::open(directory.path()).expect("a store")
+    }
+
+    /// A cache with tails of new rooms, which are named by numbers. The writer keeps the store open.
+    fn cache(directory: &TempDir, rooms: usize) -> (TailCache, StoreWriter) {
+        let store = Store::open(directory.path()).expect("a store");
+        let queue = Arc::<WriteQueue>::default();
+        let mut tails =
+            TailCache::start(&store, queue.clone(), &EngineFailure::new(queue)).expect("a thread");
+        let writer = store.into_writer().expect("a writer");
+        for number in 0..rooms {
+            let name = room(&number.to_string());
+            let tail = Tail::read(writer.view(), &name).expect("read");
+            tails.hold(name, tail);
+        }
+        (tails, writer)
+    }
+
+    fn is_held(tails: &TailCache, number: usize) -> bool {
+        tails.rooms.contains_key(&room(&number.to_string()))
+    }
+
+    /// Uses the tails of these rooms in a batch.
+    fn use_all(tails: &mut TailCache, rooms: impl IntoIterator<Item = usize>) {
+        tails.begin();
+        for number in rooms {
+            assert!(tails.get(&room(&number.to_string())).is_some(), "{number} is held");
+        }
+    }
+
+    #[test]
+    fn idle_tails_are_dropped_in_parts_and_used_ones_stay() {
+        const ROOMS: usize = 2 * CHECKED_AT_ONCE + 100;
+        let directory = TempDir::new().expect("a directory");
+        let (mut tails, _writer) = cache(&directory, ROOMS);
+        use_all(&mut tails, 0..ROOMS);
+        tails.tidy();
+        assert_eq!(tails.rooms.len(), ROOMS, "no check is due");
+        use_all(&mut tails, [7, ROOMS - 1]);
+        tails.tidy();
+
+        tails.make_check_due();
+        tails.tidy();
+        assert_eq!(tails.rooms.len(), ROOMS - CHECKED_AT_ONCE + 1);
+        assert!(tails.next().is_some_and(|next| next <= Instant::now()), "the rest is due");
+        tails.tidy();
+        tails.tidy();
+        assert_eq!(tails.rooms.len(), 2);
+        assert!(is_held(&tails, 7) && is_held(&tails, ROOMS - 1));
+        assert!(tails.next().is_some_and(|next| next > Instant::now()));
+
+        tails.make_check_due();
+        tails.tidy();
+        assert_eq!((tails.rooms.len(), tails.bytes, tails.next()), (0, 0, None));
+        assert!(tails.rooms.capacity() <= SPARE * CHECKED_AT_ONCE);
+    }
+
+    #[test]
+    fn a_cache_that_is_too_large_drops_tails_that_were_not_used_since_their_check() {
+        let directory = TempDir::new().expect("a directory");
+        let (mut tails, _writer) = cache(&directory, 10);
+        use_all(&mut tails, 0..10);
+        use_all(&mut tails, [0, 2]);
+        tails.max_bytes = tails.bytes / 2;
+        tails.tidy();
+        let held: Vec<_> = (0..10).filter(|number| is_held(&tails, *number)).collect();
+        assert_eq!(held, [0, 2, 7, 8, 9]);
+        assert!(tails.bytes <= tails.max_bytes);
+    }
+
+    #[test]
+    fn the_check_of_a_tail_that_was_dropped_does_not_concern_the_next_one() {
+        let directory = TempDir::new().expect("a directory");
+        let (mut tails, writer) = cache(&directory, 1);
+        use_all(&mut tails, [0]);
+        tails.make_check_due();
+        tails.forget(&room("0"));
+        tails.hold(room("0"), Tail::read(writer.view(), &room("0")).expect("read"));
+        tails.tidy();
+        assert!(is_held(&tails, 0));
     }
 
     #[test]
