@@ -22,6 +22,8 @@ pub(crate) enum Fault {
     PageWithoutAsOf,
     /// `deletion-leaves-ring`: the ring keeps the texts of deleted messages.
     DeletionLeavesRing,
+    /// `marker-goes-back`: a read marker moves to an earlier entry too.
+    MarkerGoesBack,
 }
 
 /// True if the fault is active.
@@ -45,6 +47,7 @@ pub(crate) fn breaks(fault: Fault) -> bool {
         Fault::ReplayOffByOne => "replay-off-by-one",
         Fault::PageWithoutAsOf => "page-without-as-of",
         Fault::DeletionLeavesRing => "deletion-leaves-ring",
+        Fault::MarkerGoesBack => "marker-goes-back",
     };
     BROKEN.as_deref() == Some(name)
 }

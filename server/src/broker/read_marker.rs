@@ -7,6 +7,7 @@ use std::sync::Arc;
 use realtime_shared::{Read, RoomName, Seq, ServerEvent, UserId, codec};
 
 use super::{Concerned, Origin, Recipients, SkipConnections, Unavailable};
+use crate::faults::{self, Fault};
 
 /// A read marker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +40,8 @@ impl ReadMark {
         let seq = self.seq.min(head);
         match before {
             None => Some(ReadMarker { seq, left: !self.is_member }),
-            Some(before) => (seq > before.seq).then_some(ReadMarker { seq, ..before }),
+            Some(before) => (seq > before.seq || faults::breaks(Fault::MarkerGoesBack))
+                .then_some(ReadMarker { seq, ..before }),
         }
     }
 

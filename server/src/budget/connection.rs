@@ -14,13 +14,14 @@ pub(crate) struct ConnectionBudget {
     /// Also limits typing and control frames.
     requests: Meter,
     lists: Meter,
+    reads: Meter,
     searches: Meter,
 }
 
 impl ConnectionBudget {
     pub(crate) fn new(user: Arc<UserBudget>) -> Self {
-        let [posts, requests, lists, searches] = std::array::from_fn(|_| Meter::default());
-        Self { user, posts, requests, lists, searches }
+        let [posts, requests, lists, reads, searches] = std::array::from_fn(|_| Meter::default());
+        Self { user, posts, requests, lists, reads, searches }
     }
 
     /// Spends a message of so many bytes, or returns the time until the connection and its user may post.
@@ -48,6 +49,11 @@ impl ConnectionBudget {
     /// Spends a search of messages, or returns the time until the connection may request one.
     pub(crate) fn take_search(&self, now: Instant) -> Result<(), Duration> {
         self.take(&self.searches, |rates| rates.searches, now)
+    }
+
+    /// Spends a read marker, or returns the time until the connection may send one.
+    pub(crate) fn take_read(&self, now: Instant) -> Result<(), Duration> {
+        self.take(&self.reads, |rates| rates.reads, now)
     }
 
     fn take(&self, meter: &Meter, rate: fn(&Rates) -> Rate, now: Instant) -> Result<(), Duration> {

@@ -14,6 +14,10 @@ const LISTS_BURST: u64 = 5;
 const SEARCHES: u32 = 4;
 /// Searches of messages in a burst: a client may search while a user types.
 const SEARCHES_BURST: u64 = 12;
+/// Read markers a second of one connection, unless rate limits are off.
+const READS: u32 = 20;
+/// Read markers in a burst: one for each room that a connection may be in by default.
+const READS_BURST: u64 = 128;
 /// Time for which a user may be ahead of the rate of messages, and of that of changes.
 const MESSAGES_AHEAD_S: u64 = 2;
 /// Deliveries a second that each user may cause, at any rate of messages.
@@ -46,6 +50,8 @@ pub(super) struct Rates {
     pub(super) posts: Rate,
     /// Lists of rooms for one connection.
     pub(super) lists: Rate,
+    /// Read markers of one connection.
+    pub(super) reads: Rate,
     /// Searches of messages for one connection.
     pub(super) searches: Rate,
     pub(super) messages: Rate,
@@ -83,6 +89,7 @@ impl Rates {
             start,
             posts: Rate::of_units(limits.max_messages_per_second.into(), limits.message_burst.into()),
             lists: Rate::of_units(limits.max_messages_per_second.min(LISTS).into(), LISTS_BURST),
+            reads: Rate::of_units(limits.max_messages_per_second.min(READS).into(), READS_BURST),
             searches: Rate::of_units(limits.max_messages_per_second.min(SEARCHES).into(), SEARCHES_BURST),
             messages: Rate::of_units(messages, messages.saturating_mul(MESSAGES_AHEAD_S)),
             changes: Rate::of_units(changes, changes.saturating_mul(MESSAGES_AHEAD_S)),

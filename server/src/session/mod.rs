@@ -219,7 +219,12 @@ impl Session {
     fn decide(&mut self, priced: Priced, reference: Option<Ref>, now: Now) -> Result<Action, Error> {
         let Priced { event, bytes } = priced;
         if is_request(&event) {
-            self.budget.take_request(now.instant).map_err(Error::rate_limited)?;
+            let taken = match event {
+                // Markers have a rate of their own, so that they delay nothing else.
+                ClientEvent::Read { .. } => self.budget.take_read(now.instant),
+                _ => self.budget.take_request(now.instant),
+            };
+            taken.map_err(Error::rate_limited)?;
             self.pay(&event, bytes, now.instant).map_err(Error::rate_limited)?;
         }
         match event {
@@ -609,7 +614,7 @@ fn asks_for_data(event: &ClientEvent) -> bool {
     }
 }
 
-/// Returns true if an event takes a token of the rate of requests here. Entries have a rate of their own; typing
+/// Returns true if an event takes a token of the rate of requests here, or of read markers. Entries have a rate of their own; typing
 /// takes its token later, because it is dropped instead of refused.
 fn is_request(event: &ClientEvent) -> bool {
     match event {

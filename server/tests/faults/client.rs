@@ -118,6 +118,8 @@ pub(crate) struct Client {
     recent: HashMap<Name, VecDeque<Recent>>,
     /// The server takes edits, deletions and reactions.
     has_changes: bool,
+    /// The server keeps read markers.
+    has_markers: bool,
     page: Option<PageRequest>,
 }
 
@@ -155,6 +157,7 @@ impl Client {
             unacked: VecDeque::new(),
             recent: HashMap::new(),
             has_changes: false,
+            has_markers: false,
             page: None,
         }
     }
@@ -185,6 +188,7 @@ impl Client {
         self.has_changes = ["edit", "delete", "reaction"]
             .iter()
             .all(|needed| welcome.features.iter().any(|it| it == needed));
+        self.has_markers = welcome.features.iter().any(|feature| feature == "read");
         self.page = None;
         self.connection += 1;
         self.act(Act::Connected);
@@ -267,6 +271,7 @@ impl Client {
                     next_message = Instant::now() + self.pause();
                     self.write(load);
                     self.post(self.unacked.len() - 1, socket).await && self.request_page(socket).await
+                        && self.read(socket).await
                 }
                 () = sleep_until(due_again), if again.is_some() => {
                     self.post(again.expect("a refused message"), socket).await
@@ -325,6 +330,19 @@ impl Client {
         Some((room, content))
     }
 
+    /// Sometimes sends a marker, which may be behind the last one. False: the connection failed.
+    async fn read(&mut self, socket: &mut Socket) -> bool {
+        if !self.has_markers || self.rng.f64() >= self.plan.changes {
+            return true;
+        }
+        let room = self.plan.rooms[self.rng.usize(..self.plan.rooms.len())].clone();
+        let held = self.positions.get(&room).map_or(0, |position| position.seq);
+        let seq = held.saturating_sub(self.rng.u64(..10));
+        let frame = json!({"type": "read", "room": &*room, "seq": seq});
+        self.act(Act::Read { room, seq });
+        socket.send(&frame).await
+    }
+
     /// Sometimes requests a page, if none is on its way. False: the connection failed.
     async fn request_page(&mut self, socket: &mut Socket) -> bool {
         if !self.has_changes || self.page.is_some() || self.rng.f64() >= self.plan.changes {
@@ -369,6 +387,7 @@ impl Client {
                 self.joined(room.clone(), frame)
             }
             ("system", Some("resync"), Some(room)) => self.resynced(room.clone(), frame),
+            ("read", _, Some(room)) => self.marked(room.clone(), frame.seq),
             (_, _, Some(room)) if frame.seq.is_some() => self.delivered(room.clone(), frame, text),
             _ => Some(()),
         };
@@ -435,7 +454,16 @@ impl Client {
                 self.positions.insert(room.clone(), head.clone());
             }
         }
-        self.act(Act::Joined { room, since, head, recovery });
+        self.act(Act::Joined { room: room.clone(), since, head, recovery });
+        if frame.read_seq.is_some() {
+            self.marked(room, frame.read_seq)?;
+        }
+        Some(())
+    }
+
+    fn marked(&mut self, room: Name, seq: Option<u64>) -> Option<()> {
+        let epoch = self.positions.get(&room).and_then(|position| position.epoch.clone());
+        self.act(Act::Marked { room, epoch, seq: seq? });
         Some(())
     }
 
@@ -464,7 +492,7 @@ impl Client {
         Some(())
     }
 
-    /// Keeps a message that may be changed, and forgets most deleted ones.
+    /// Keeps a message that may be changed, and forgets a part of the deleted ones.
     fn remember(&mut self, room: Name, entry: &Entry) {
         let recent = self.recent.entry(room).or_default();
         match (entry.kind, entry.target) {
@@ -476,7 +504,7 @@ impl Client {
                 }
             }
             // Some deleted messages stay, so that later changes of them are refused.
-            (Kind::Delete, Some(target)) if self.rng.u8(..3) > 0 => {
+            (Kind::Delete, Some(target)) if self.rng.bool() => {
                 recent.retain(|recent| recent.target.seq != target);
             }
             _ => {}

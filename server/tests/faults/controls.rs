@@ -138,3 +138,9 @@ async fn a_deletion_that_leaves_the_ring_breaks_rule_15() {
         outcome.assert_breaks("a_deletion_that_leaves_the_ring_breaks_rule_15", 15);
     }
 }
+
+#[tokio::test]
+async fn a_marker_that_goes_back_breaks_rule_17() {
+    let outcome = broken_changes(Site::new().flag("--memory"), "marker-goes-back").await;
+    outcome.assert_breaks("a_marker_that_goes_back_breaks_rule_17", 17);
+}

@@ -194,6 +194,10 @@ pub(crate) enum Act {
     Refused { key: Name, code: String },
     /// The server refused a change for good, because its target does not exist. It is not stored.
     Rejected { key: Name },
+    /// A marker is about to be sent.
+    Read { room: Name, seq: u64 },
+    /// The server answered with the marker of a room, or it came with the client's `joined`.
+    Marked { room: Name, epoch: Option<Name>, seq: u64 },
     /// A page arrived. Before the event `asked` the client had not requested it, and had received the room up to `held`.
     Paged { page: Box<Page>, asked: usize, held: u64 },
     /// The client's own `joined`. `since` is the position that it sent.

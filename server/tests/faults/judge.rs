@@ -1,6 +1,6 @@
 //! The judge: a pure function from a recorded history to a list of anomalies.
 //!
-//! There are sixteen rules. Each is a function in a module below, and is unit-tested with made-up histories that break
+//! There are seventeen rules. Each is a function in a module below, and is unit-tested with made-up histories that break
 //! only this rule ([`tests`]). Rules do not know the schedule. The phases of the history name the recoveries that are
 //! allowed and the counters that must move.
 //!
@@ -11,6 +11,7 @@ mod changes;
 mod fold;
 mod healing;
 mod log;
+mod markers;
 mod members;
 mod order;
 #[cfg(test)]
@@ -19,6 +20,7 @@ mod whole_run;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 pub(crate) use self::changes::PageFault;
@@ -34,7 +36,7 @@ pub(crate) struct Rule {
 }
 
 /// All rules, by number.
-pub(crate) const RULES: [Rule; 16] = [
+pub(crate) const RULES: [Rule; 17] = [
     Rule {
         number: 1,
         name: "an acked message is in the log once, at the acked position",
@@ -91,6 +93,7 @@ pub(crate) const RULES: [Rule; 16] = [
         name: "changes follow their messages, and are refused only for deleted ones",
         find: changes::changes_follow_their_messages,
     },
+    Rule { number: 17, name: "a read marker never goes back", find: markers::markers_never_go_back },
 ];
 
 /// A violation of a rule.
@@ -303,6 +306,14 @@ pub(crate) enum Anomaly {
     WrongChange {
         entry: Box<Entry>,
         fault: &'static str,
+    },
+    /// A marker is before one that the client had been shown, or has an entry that the client had not read.
+    WrongMarker {
+        client: Name,
+        room: Name,
+        seq: u64,
+        allowed: RangeInclusive<u64>,
+        event: usize,
     },
     /// A change was refused although its message was not deleted, or is stored nevertheless.
     WronglyRejected {

@@ -168,6 +168,7 @@ pub(crate) struct Progress {
     pub(crate) reconnects: u64,
     pub(crate) delivered: u64,
     pub(crate) pages: u64,
+    pub(crate) markers: u64,
     /// Changes that were acked, those that changed nothing included.
     pub(crate) changes: u64,
     /// Changes that were refused because their messages are deleted.
@@ -262,7 +263,8 @@ impl Progress {
             }
             Act::Refused { .. } => self.refusals += 1,
             Act::Paged { .. } => self.pages += 1,
-            Act::Violation { .. } => {}
+            Act::Marked { .. } => self.markers += 1,
+            Act::Read { .. } | Act::Violation { .. } => {}
             Act::Joined { room, since, head, recovery } => {
                 standing.joined.insert(room.clone());
                 if let Some(recovery) = recovery.filter(|recovery| recovery.status != Status::Complete) {
@@ -320,6 +322,7 @@ impl Progress {
             ("client_refusals", _) => self.refusals,
             ("client_resyncs", _) => self.resyncs,
             ("client_pages", _) => self.pages,
+            ("client_markers", _) => self.markers,
             ("client_changes", _) => self.changes,
             ("client_rejections", _) => self.rejections,
             ("client_deletions", _) => self.deletions,

@@ -167,6 +167,12 @@ impl Run {
         self.recorder.until(&format!("{goal} deletions"), |progress| progress.deletions >= goal).await
     }
 
+    /// Waits for a change that is refused for good.
+    pub(crate) async fn rejection(&self) -> Result<(), Stuck> {
+        let goal = self.recorder.progress(|progress| progress.rejections) + 1;
+        self.recorder.until("a refused change", |progress| progress.rejections >= goal).await
+    }
+
     /// Waits until the sum of these series changes.
     pub(crate) async fn wait_for_change(&self, series: &[&str]) -> Result<(), Stuck> {
         self.wait_for_change_from(series, self.sum_of(series).await).await

@@ -77,6 +77,7 @@ pub(crate) async fn changes(run: &mut Run) -> Done {
             run.crowd.send_visitors_away();
             run.deletions(4).await?;
         }
+        run.rejection().await?;
         run.crowd.load(Load::Short);
         run.heal(BTreeMap::new()).await
     })

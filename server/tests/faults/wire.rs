@@ -41,6 +41,7 @@ pub(crate) struct Frame {
     pub(crate) messages: Option<Vec<Folded>>,
     pub(crate) from_seq: Option<u64>,
     pub(crate) to_seq: Option<u64>,
+    pub(crate) read_seq: Option<u64>,
     pub(crate) as_of: Option<u64>,
     pub(crate) has_more: Option<bool>,
     pub(crate) members: Option<Vec<Name>>,

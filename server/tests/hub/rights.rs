@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use realtime_shared::Claims;
+use realtime_shared::{Claims, DirectPair, UserId};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -13,7 +13,8 @@ use crate::support::{
 ///
 /// Each target is a message of `author`, and for `muted` one of its own. A `muted` user wrote it before its token became
 /// read-only; a `reader` has always had a token of that kind. The token of an `outsider` does not open the room. A frame
-/// `…-gone` has a target that does not exist. In a `moderated` room only moderators post.
+/// `…-gone` has a target that does not exist. In a `moderated` room only moderators post. The `direct` room is that of
+/// `author` and `member`; it answers all others as a room does that does not exist.
 const TABLE: &str = "
 room       frame          author     muted      reader     member     moderator  admin      outsider
 
@@ -33,6 +34,8 @@ ordinary   edit-gone      not_found  forbidden  forbidden  not_found  not_found 
 ordinary   delete-gone    not_found  not_found  not_found  not_found  not_found  not_found  forbidden
 ordinary   reaction-gone  not_found  forbidden  forbidden  not_found  not_found  not_found  forbidden
 ordinary   pin-gone       not_found  not_found  not_found  not_found  not_found  not_found  forbidden
+ordinary   read           ok         ok         ok         ok         ok         ok         forbidden
+ordinary   search         ok         ok         ok         ok         ok         ok         forbidden
 
 moderated  join_room      ok         ok         ok         ok         ok         ok         forbidden
 moderated  history        ok         ok         ok         ok         ok         ok         forbidden
@@ -50,6 +53,27 @@ moderated  edit-gone      not_found  forbidden  forbidden  not_found  not_found 
 moderated  delete-gone    not_found  not_found  not_found  not_found  not_found  not_found  forbidden
 moderated  reaction-gone  not_found  forbidden  forbidden  not_found  not_found  not_found  forbidden
 moderated  pin-gone       not_found  not_found  not_found  not_found  not_found  not_found  forbidden
+moderated  read           ok         ok         ok         ok         ok         ok         forbidden
+moderated  search         ok         ok         ok         ok         ok         ok         forbidden
+
+direct     join_room      ok         forbidden  forbidden  ok         forbidden  forbidden  forbidden
+direct     history        ok         forbidden  forbidden  ok         forbidden  forbidden  forbidden
+direct     members        ok         forbidden  forbidden  ok         forbidden  forbidden  forbidden
+direct     typing         ok         not_a_member not_a_member ok     not_a_member not_a_member not_a_member
+direct     message        ok         forbidden  forbidden  ok         forbidden  forbidden  forbidden
+direct     reply          ok         forbidden  forbidden  ok         forbidden  forbidden  forbidden
+direct     edit           ok         forbidden  forbidden  forbidden  forbidden  forbidden  forbidden
+direct     delete         ok         forbidden  forbidden  forbidden  forbidden  forbidden  forbidden
+direct     reaction       ok         forbidden  forbidden  ok         forbidden  forbidden  forbidden
+direct     pin            forbidden  forbidden  forbidden  forbidden  forbidden  forbidden  forbidden
+direct     room           forbidden  forbidden  forbidden  forbidden  forbidden  forbidden  forbidden
+direct     reply-gone     not_found  forbidden  forbidden  not_found  forbidden  forbidden  forbidden
+direct     edit-gone      not_found  forbidden  forbidden  not_found  forbidden  forbidden  forbidden
+direct     delete-gone    not_found  forbidden  forbidden  not_found  forbidden  forbidden  forbidden
+direct     reaction-gone  not_found  forbidden  forbidden  not_found  forbidden  forbidden  forbidden
+direct     pin-gone       not_found  forbidden  forbidden  not_found  forbidden  forbidden  forbidden
+direct     read           ok         forbidden  forbidden  ok         forbidden  forbidden  forbidden
+direct     search         ok         forbidden  forbidden  ok         forbidden  forbidden  forbidden
 ";
 
 /// A line of the table.
@@ -72,7 +96,16 @@ fn rows() -> Vec<Row> {
     lines.map(row).collect()
 }
 
-/// The feature that a row needs, if any.
+/// The feature that a room needs, if any.
+fn room_feature(row: &Row) -> Option<&'static str> {
+    match row.room {
+        "moderated" => Some("room"),
+        "direct" => Some("direct"),
+        _ => None,
+    }
+}
+
+/// The feature that a frame needs, if any.
 fn feature(row: &Row) -> Option<&'static str> {
     match row.frame.trim_end_matches("-gone") {
         "join_room" | "history" | "members" | "typing" | "message" => None,
@@ -92,10 +125,19 @@ async fn client_of(server: &TestServer, role: &str) -> TestClient {
     server.connect_as(&claims).await
 }
 
+/// The name of the room of a row.
+fn name_of(row: &Row) -> String {
+    let user = |id| UserId::new(id).expect("a user id");
+    match row.room {
+        "direct" => DirectPair::new(&user("author"), &user("member")).expect("short ids").room().to_string(),
+        room => room.to_owned(),
+    }
+}
+
 /// The frame of a row. `target` is the seq of the role's target.
 fn frame(row: &Row, target: &Value) -> Value {
     let kind = row.frame.trim_end_matches("-gone");
-    let mut frame = json!({"type": kind, "room": row.room, "ref": "r"});
+    let mut frame = json!({"type": kind, "room": name_of(row), "ref": "r"});
     let fields = match kind {
         "message" => json!({"text": "hi", "client_msg_id": row.frame}),
         "reply" => json!({"type": "message", "text": "hi", "reply_to": target, "client_msg_id": row.frame}),
@@ -103,6 +145,8 @@ fn frame(row: &Row, target: &Value) -> Value {
         "delete" | "pin" => json!({"target": target, "client_msg_id": row.frame}),
         "reaction" => json!({"target": target, "emoji": "👍", "client_msg_id": row.frame}),
         "room" => json!({"topic": "News", "client_msg_id": row.frame}),
+        "read" => json!({"seq": 1}),
+        "search" => json!({"query": "target"}),
         _ => json!({}),
     };
     for (field, value) in fields.as_object().expect("an object") {
@@ -134,9 +178,10 @@ async fn post_targets(server: &TestServer, rows: &[Row]) -> HashMap<(usize, &'st
     let (mut author, mut muted) = (server.connect("author").await, server.connect("muted").await);
     for (index, row) in rows.iter().enumerate() {
         for (role, _) in &row.answers {
-            let poster = if *role == "muted" { &mut muted } else { &mut author };
+            let is_own = *role == "muted" && row.room != "direct";
+            let poster = if is_own { &mut muted } else { &mut author };
             let id = format!("{index} {role}");
-            poster.send(message_with_id(row.room, "target", &id)).await;
+            poster.send(message_with_id(&name_of(row), "target", &id)).await;
             let ack = poster.wait_for(json!({"type": "ack", "client_msg_id": id})).await;
             targets.insert((index, *role), ack["seq"].clone());
         }
@@ -150,7 +195,12 @@ async fn assert_table(server: &TestServer) -> usize {
     let features = root.expect_welcome().await["features"].clone();
     let has = |feature: &str| features.as_array().expect("a list").contains(&json!(feature));
     let mut rows = rows();
-    rows.retain(|row| feature(row).is_none_or(has) && (row.room == "ordinary" || has("room")));
+    rows.retain(|row| feature(row).is_none_or(has) && room_feature(row).is_none_or(has));
+    if has("direct") {
+        let mut author = server.connect("author").await;
+        let direct = json!({"type": "direct", "user_id": "member", "ref": "r"});
+        assert_eq!(answer(&mut author, direct).await, "ok");
+    }
     let targets = post_targets(server, &rows).await;
     if has("room") {
         let change = json!({"type": "room", "room": "moderated", "posting": "moderators", "ref": "r", "client_msg_id": "posting"});

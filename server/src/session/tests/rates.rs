@@ -61,6 +61,29 @@ fn changes_above_their_rate_are_refused_and_messages_are_not() {
 }
 
 #[test]
+fn read_markers_above_their_rate_are_refused_and_delay_nothing_else() {
+    let mut client = SessionClient::user();
+    let read = r#"{"type":"read","room":"a","seq":3,"ref":"r"}"#;
+    for _ in 0..128 {
+        assert_eq!(client.action_of(read), "read a 3 ref r");
+    }
+    let (error, reference) = client.refusal_of(read);
+    assert_eq!((error.code, reference.expect("present").as_str()), (ErrorCode::RateLimited, "r"));
+    assert!(error.retry_after_ms.is_some_and(|wait| (50..=51).contains(&wait)), "{error:?}");
+    // Messages, changes and requests have all of their bursts.
+    for _ in 0..100 {
+        assert_eq!(client.action_of(r#"{"type":"message","room":"a","text":"hi"}"#), "post alice: hi in a");
+        assert_eq!(client.action_of(r#"{"type":"members","room":"a"}"#), "members a");
+        assert!(matches!(client.send(r#"{"type":"delete","room":"a","target":1}"#), Action::Submit { .. }));
+    }
+    client.wait(Duration::from_secs(1));
+    for _ in 0..20 {
+        assert_eq!(client.action_of(read), "read a 3 ref r");
+    }
+    assert_eq!(client.refusal_of(read).0.code, ErrorCode::RateLimited);
+}
+
+#[test]
 fn requests_above_their_rate_are_refused_and_typing_is_dropped() {
     let mut client = SessionClient::with(&claims("alice"), |limits| {
         (limits.max_messages_per_second, limits.message_burst) = (10, 3);

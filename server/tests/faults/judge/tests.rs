@@ -2,6 +2,7 @@
 
 mod changes;
 mod history_builder;
+mod markers;
 
 use std::sync::Arc;
 

@@ -60,7 +60,7 @@ impl Run {
         });
         self.recorder.progress(|progress| {
             format!(
-                "{} acks ({} duplicates), {} changes ({} deletions, {} refused), {} entries delivered, {} pages, {} reconnects, {} refusals; {} kills, {} stops, {} dedup hits, \
+                "{} acks ({} duplicates), {} changes ({} deletions, {} refused), {} entries delivered, {} pages, {} markers, {} reconnects, {} refusals; {} kills, {} stops, {} dedup hits, \
                  {} gap fills, {} resyncs, {} resets, {} replays; {} healings, the longest {:?}{memory}",
                 progress.acks,
                 progress.duplicates,
@@ -69,6 +69,7 @@ impl Run {
                 progress.rejections,
                 progress.delivered,
                 progress.pages,
+                progress.markers,
                 progress.reconnects,
                 progress.refusals,
                 self.kills,

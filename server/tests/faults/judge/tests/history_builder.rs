@@ -11,7 +11,7 @@ use crate::history::{
 use crate::judge::{Verdict, judge};
 
 pub(super) const ROOM: &str = "lobby";
-const EPOCH: &str = "epoch";
+pub(super) const EPOCH: &str = "epoch";
 
 /// Builds a history: one call adds one event, a millisecond after the previous one.
 #[derive(Default)]
