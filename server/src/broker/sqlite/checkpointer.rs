@@ -37,6 +37,8 @@ const ERASE_AGAIN: Duration = Duration::from_millis(200);
 const READ_PAUSE: Duration = Duration::from_millis(10);
 /// Time that the erasure of deleted texts waits for readers. Commits wait meanwhile.
 const ERASE_BUSY: Duration = Duration::from_millis(20);
+/// Of so many attempts that a reader prevents, one waits for readers: commits do not wait often during a long export.
+const WAITING_ATTEMPT: u32 = 5;
 /// Length of a WAL that is emptied in a calm second. A shorter one is kept: a file that grows again costs time.
 const CALM_WAL_BYTES: u64 = 8 << 20;
 
@@ -86,6 +88,7 @@ impl Checkpointer {
             queue: queue.clone(),
             deleted: deleted.clone(),
             rounds,
+            prevented: 0,
             frames: 0,
         };
         let thread = spawn("checkpoint", &failure.clone(), move || thread.run(&woken, &failure))?;
@@ -160,6 +163,8 @@ struct CheckpointThread {
     queue: Arc<WriteQueue>,
     deleted: DeletedTexts,
     rounds: ErasureRounds,
+    /// Attempts of the erasure that a reader has prevented, one after the other.
+    prevented: u32,
     /// Frames in the WAL at the last tick.
     frames: u64,
 }
@@ -193,17 +198,21 @@ impl CheckpointThread {
 
     /// Performs a step of the erasure of deleted texts.
     fn erase(&mut self) -> Result<Erasure> {
-        let Self { connection, watch, space, rounds, .. } = self;
+        let Self { connection, watch, space, rounds, prevented, .. } = self;
+        let waits = *prevented % WAITING_ATTEMPT == WAITING_ATTEMPT - 1;
         let checkpoint = |mode| ignore_retryable(watch.checkpoint(connection, mode), space);
         let empty = || {
             // Most of the work happens while commits go on.
-            checkpoint(CheckpointMode::Passive)?;
+            if !checkpoint(CheckpointMode::Passive)? && !waits {
+                return Ok(false);
+            }
             connection.busy_timeout(ERASE_BUSY)?;
             let emptied = checkpoint(CheckpointMode::Truncate);
             connection.busy_timeout(Duration::ZERO)?;
             emptied
         };
         let erasure = rounds.step(|| Ok(checkpoint(CheckpointMode::Passive)? || empty()?), empty)?;
+        *prevented = if erasure == Erasure::Waits { prevented.wrapping_add(1) } else { 0 };
         if !self.deleted.unclear.is_empty() {
             self.queue.wake();
         }
@@ -267,8 +276,17 @@ mod tests {
             (store.watch(), Arc::<WriteQueue>::default(), DeletedTexts::new(store.written(), true));
         let rounds = ErasureRounds::new(deleted.clone(), watch.clone());
         let (space, metrics) = (store.space(Some(0)), metrics());
-        let mut thread =
-            CheckpointThread { connection, watch, space, metrics, queue, deleted, rounds, frames: 0 };
+        let mut thread = CheckpointThread {
+            connection,
+            watch,
+            space,
+            metrics,
+            queue,
+            deleted,
+            rounds,
+            prevented: 0,
+            frames: 0,
+        };
         let writer = store.into_writer().expect("a writer");
         let add_room = |name: &str| {
             let mut batch = writer.begin().expect("a batch");
