@@ -24,6 +24,7 @@ use super::rooms::room::{Membership, Pane, Room};
 use super::rooms::timeline::{HeldBytes, Tone};
 use super::theme::Theme;
 use crate::kept_texts::KeptTexts;
+use crate::lookalike::NameShape;
 use crate::net::{self, Health, TokenClaims};
 use crate::sanitize::{self, Block, Line};
 
@@ -82,6 +83,8 @@ pub struct Model {
     /// The server finds members by the beginning of their names.
     pub(super) finds_members: bool,
     pub(super) listed_rooms: Vec<RoomName>,
+    /// The shapes of their names.
+    pub(super) listed_shapes: Vec<NameShape>,
     pub(super) confirm: Option<Confirmation>,
     /// Read positions of rooms that are not in the list.
     pub(super) kept: HashMap<RoomName, Position>,
@@ -143,6 +146,7 @@ impl Model {
             member_search: None,
             finds_members: false,
             listed_rooms: Vec::new(),
+            listed_shapes: Vec::new(),
             confirm: None,
             kept,
             given_token: None,

@@ -32,7 +32,7 @@ fn shown(client: &Client) -> Vec<String> {
             Body::Message(message) => {
                 format!("{}: {}{}", message.nick, message.text, if message.ours { " ✓" } else { "" })
             }
-            Body::Presence(presence) => presence.text("−", "…", |_| true),
+            Body::Presence(presence) => presence.text("−", "≈", "…", |_| true),
             Body::Note { text, .. } => text.to_string(),
             Body::Gap => "|".to_owned(),
         },

@@ -37,7 +37,7 @@ fn signs(glyph: &Glyphs) -> Vec<HelpRow> {
         (glyph.typing.to_owned(), "members who are typing"),
         (
             format!("alice{}", glyph.doubt),
-            "a name with letters of several scripts, or one that looks like another; /who has the reason",
+            "a user or room whose name mixes scripts or looks like another one; /who has the reason for users",
         ),
         (
             format!("{down} @1"),
@@ -146,7 +146,10 @@ mod tests {
         assert_eq!(rows("redraw SCREEN"), ["Ctrl-L"]);
         assert_eq!(rows("/who members"), ["/who [ROOM]"]);
         assert_eq!(rows("commands").len(), COMMANDS.len(), "the whole list");
-        assert_eq!(rows("qiut asks"), ["Ctrl-C, Ctrl-Q"], "letters in order");
+        assert_eq!(rows("qiut asks"), ["Ctrl-C, Ctrl-Q"], "misspelled");
+        for nothing in ["zebra", "banana", "hte"] {
+            assert_eq!(rows(nothing), [""; 0], "{nothing}");
+        }
         assert!(rows("xyzzy").is_empty());
     }
 

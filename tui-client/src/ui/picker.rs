@@ -69,9 +69,11 @@ fn room(choice: &RoomChoice, is_chosen: bool, look: Look, cells: usize) -> Overl
     };
     let counts = format!("{:>7}", counts(choice.mentions, choice.unread));
     let count_column = cells.saturating_sub(width(&counts) + width(&people) + 2);
-    let title = look.cut(choice.title.as_str(), count_column.saturating_sub(4));
+    let doubt = if choice.is_doubtful { look.glyph().doubt } else { "" };
+    let title = look.cut(choice.title.as_str(), count_column.saturating_sub(4 + width(doubt)));
     let mut line = vec![(1, sign.to_owned(), style)];
     line.extend(marked(3, &title, &choice.matched, style, look));
+    line.push((3 + width(&title), doubt.to_owned(), look.bad()));
     line.push((count_column, counts, style));
     line.push((cells.saturating_sub(width(&people) + 2), people, look.faint()));
     if is_chosen { chosen(line, look, cells) } else { line }

@@ -22,9 +22,11 @@ pub(super) fn view(model: &Model, state: &mut ViewState, buffer: &mut Buffer, ar
     let end = model.rooms.len().min(first + visible);
     let height = u16::try_from(end.saturating_sub(first)).unwrap_or(0);
     state.areas.rooms = (Rect { y: area.y + 1, height, ..area }, first);
-    for (row, (index, room)) in model.rooms.iter().enumerate().skip(first).take(visible).enumerate() {
+    let doubts = model.doubtful_rooms();
+    let rooms = model.rooms.iter().zip(doubts).enumerate().skip(first).take(visible);
+    for (row, (index, (room, is_doubtful))) in rooms.enumerate() {
         let is_current = model.current() == Some(index);
-        line(&mut pen, look, row + 1, room, is_current);
+        line(&mut pen, look, row + 1, room, (is_current, is_doubtful));
     }
     let (above, below) = (&model.rooms[..first.min(end)], &model.rooms[end..]);
     if !above.is_empty() {
@@ -47,7 +49,7 @@ fn hidden(pen: &mut Pen<'_>, look: Look, (column, row): (usize, usize), arrow: &
     pen.write(column, row, &text, style);
 }
 
-fn line(pen: &mut Pen<'_>, look: Look, row: usize, room: &Room, is_current: bool) {
+fn line(pen: &mut Pen<'_>, look: Look, row: usize, room: &Room, (is_current, is_doubtful): (bool, bool)) {
     let style = match room {
         _ if is_current => look.strong(),
         room if room.reading.mentions > 0 => look.for_you(),
@@ -63,12 +65,16 @@ fn line(pen: &mut Pen<'_>, look: Look, row: usize, room: &Room, is_current: bool
     };
     pen.write(0, row, sign, style);
     let title = room.pane.title.as_str();
-    let left = |counts: &str| pen.width().saturating_sub(1 + usize::from(!counts.is_empty()) + width(counts));
+    let doubt = if is_doubtful { look.glyph().doubt } else { "" };
+    let left = |counts: &str| {
+        pen.width().saturating_sub(1 + usize::from(!counts.is_empty()) + width(counts) + width(doubt))
+    };
     // A letter of the name takes precedence over the space right of the counts, and over the unread count beside the
     // mentions.
     let shorter = [counts.as_str(), counts.trim_end(), counts.split(' ').next().unwrap_or_default()];
     let counts = shorter.into_iter().find(|counts| width(title) <= left(counts)).unwrap_or(shorter[1]);
     let title = look.cut(title, left(counts));
-    pen.write(1, row, &title, style);
+    let end = pen.write(1, row, &title, style);
+    pen.write(end, row, doubt, look.bad());
     pen.write_right(row, counts, style);
 }

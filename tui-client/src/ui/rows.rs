@@ -114,8 +114,9 @@ impl TimelineLayout<'_> {
                 Body::Message(message) => self.message(&mut rows, message, &margin),
                 Body::Presence(presence) => {
                     let room = self.text_room();
-                    let text =
-                        presence.text(look.glyph().minus, look.glyph().ellipsis, |text| width(text) <= room);
+                    let glyph = look.glyph();
+                    let fits = |text: &str| width(text) <= room;
+                    let text = presence.text(glyph.minus, glyph.doubt, glyph.ellipsis, fits);
                     rows.push(self.aside(stamp, look.glyph().dot, &look.cut(&text, room), look.faint()));
                 }
                 Body::Note { tone, text } => self.note(&mut rows, *tone, text.as_str(), &margin),

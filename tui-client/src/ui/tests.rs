@@ -289,6 +289,23 @@ fn with_lookalikes() -> Client {
 }
 
 #[test]
+fn rooms_whose_names_look_like_others_are_marked() {
+    let fake = "d\u{435}v";
+    let client = || {
+        let mut client = Client::online(&["dev", fake, "ops", "0ps", "日本"]);
+        client.alt('3');
+        client
+    };
+    snapshots("lookalike_rooms", client);
+    snapshots("lookalike_rooms_listed", || {
+        let mut client = client();
+        client.ctrl('k');
+        client.deliver_rooms(&["ops", "help", "he\u{3b9}p", "d\u{435}v"], false);
+        client
+    });
+}
+
+#[test]
 fn names_that_look_like_others_are_marked() {
     snapshots("lookalikes", with_lookalikes);
     snapshots("lookalikes_members", || {

@@ -206,7 +206,7 @@ fn on_message(
     let entry = NewEntry { position, is_from_other, mention: shown.mention, replayed };
     let is_mention = shown.mention;
     let is_ours = shown.ours;
-    let from = is_from_other.then(|| shown.nick.clone());
+    let from = is_from_other.then(|| notify::name(&shown.nick, shown.is_doubtful));
     let room = &mut model.rooms[index];
     room.pane.timeline.add_message(message.seq, message.ts, shown);
     room.stopped_typing(&message.from);
@@ -405,7 +405,9 @@ fn on_left(model: &mut Model, left: &Left) {
 
 fn add_presence(model: &mut Model, index: usize, user: &UserId, came: bool) {
     let nick = model.rooms[index].nick(user);
-    add_presences(model, index, Presences::Named(&nick), came);
+    let is_doubtful = model.user.as_ref() != Some(user) && model.rooms[index].is_doubtful(user, &nick);
+    let presences = if is_doubtful { Presences::Doubtful(&nick) } else { Presences::Named(&nick) };
+    add_presences(model, index, presences, came);
 }
 
 /// Adds the users of a large room that joined or left, and that the frame does not name.

@@ -1,8 +1,13 @@
 //! Matching of texts with a query: [`find`] by letters in order, the best match first; [`find_words`] by whole words, in
 //! the order of the texts.
 
+use std::ops::Range;
+
 use nucleo_matcher::pattern::{AtomKind, CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+use unicode_segmentation::UnicodeSegmentation;
 
 /// A text that matches.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,28 +21,12 @@ pub struct FuzzyMatch {
 /// Finds the texts that match each word of `query`, ignoring case and accents. Equally good texts keep their order.
 /// An empty query matches all.
 pub(in crate::app) fn find<'a>(query: &str, texts: impl Iterator<Item = &'a str>) -> Vec<FuzzyMatch> {
-    let mut found = scored(query, texts, AtomKind::Fuzzy);
-    found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
-    found.into_iter().map(|(_, found)| found).collect()
-}
-
-/// Finds the texts that contain each word of `query`, ignoring case and accents, in their order. If there is none, finds
-/// those with the letters of each word in order. An empty query matches all.
-#[must_use]
-pub fn find_words<'a>(query: &str, texts: impl Iterator<Item = &'a str> + Clone) -> Vec<FuzzyMatch> {
-    let whole = scored(query, texts.clone(), AtomKind::Substring);
-    let found = if whole.is_empty() { scored(query, texts, AtomKind::Fuzzy) } else { whole };
-    found.into_iter().map(|(_, found)| found).collect()
-}
-
-/// Returns the matches in the order of the texts, each with its score.
-fn scored<'a>(query: &str, texts: impl Iterator<Item = &'a str>, kind: AtomKind) -> Vec<(u32, FuzzyMatch)> {
     let mut config = Config::DEFAULT;
     config.prefer_prefix = true;
     let mut matcher = Matcher::new(config);
-    let pattern = Pattern::new(query, CaseMatching::Ignore, Normalization::Smart, kind);
+    let pattern = Pattern::new(query, CaseMatching::Ignore, Normalization::Smart, AtomKind::Fuzzy);
     let mut letters = Vec::new();
-    texts
+    let mut found: Vec<_> = texts
         .enumerate()
         .filter_map(|(index, text)| {
             let mut graphemes = Vec::new();
@@ -46,7 +35,89 @@ fn scored<'a>(query: &str, texts: impl Iterator<Item = &'a str>, kind: AtomKind)
             graphemes.dedup();
             Some((score, FuzzyMatch { index, matched: graphemes }))
         })
-        .collect()
+        .collect();
+    found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+    found.into_iter().map(|(_, found)| found).collect()
+}
+
+/// Finds the texts that contain each word of `query`, ignoring case and accents, in their order. If there is none, a word
+/// may also be misspelled at the beginning of a word of the text. An empty query matches all.
+#[must_use]
+pub fn find_words<'a>(query: &str, texts: impl Iterator<Item = &'a str>) -> Vec<FuzzyMatch> {
+    let words: Vec<Vec<String>> = query.split_whitespace().map(folded).collect();
+    let texts: Vec<Vec<String>> = texts.map(folded).collect();
+    let whole = find_each(&words, &texts, place);
+    if whole.is_empty() {
+        find_each(&words, &texts, |word, text| place(word, text).or_else(|| like(word, text)))
+    } else {
+        whole
+    }
+}
+
+/// Finds the texts in which each word has a place.
+fn find_each(
+    words: &[Vec<String>],
+    texts: &[Vec<String>],
+    place: impl Fn(&[String], &[String]) -> Option<Range<usize>>,
+) -> Vec<FuzzyMatch> {
+    let matched = |text: &Vec<String>| {
+        let mut all = Vec::new();
+        for word in words {
+            all.extend(place(word, text)?.filter_map(|at| u32::try_from(at).ok()));
+        }
+        all.sort_unstable();
+        all.dedup();
+        Some(all)
+    };
+    let texts = texts.iter().enumerate();
+    texts.filter_map(|(index, text)| Some(FuzzyMatch { index, matched: matched(text)? })).collect()
+}
+
+/// The graphemes of a text without case and accents.
+fn folded(text: &str) -> Vec<String> {
+    let fold = |grapheme: &str| -> String {
+        let letters =
+            grapheme.nfd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).collect();
+        // A mark on its own.
+        if String::is_empty(&letters) { grapheme.to_owned() } else { letters }
+    };
+    text.graphemes(true).map(fold).collect()
+}
+
+/// The place of a word in a text: a beginning of a word if possible.
+fn place(word: &[String], text: &[String]) -> Option<Range<usize>> {
+    let found = || (0..text.len()).filter(|at| text[*at..].starts_with(word));
+    let start = found().find(|at| begins_word(text, *at)).or_else(|| found().next())?;
+    Some(start..start + word.len())
+}
+
+/// The beginning of a word of a text that is most like `word`. One letter may be wrong, missing, surplus or in the place of
+/// the next one, of eight letters and more two. A word of less than four letters has no like.
+fn like(word: &[String], text: &[String]) -> Option<Range<usize>> {
+    let most = match word.len() {
+        0..=3 => return None,
+        4..=7 => 1,
+        _ => 2,
+    };
+    let beginnings = (0..text.len()).filter(|at| begins_word(text, *at)).flat_map(|start| {
+        let end = (start..text.len()).find(|at| !is_letter(text, *at)).unwrap_or(text.len());
+        (word.len() - 1..=word.len() + 1)
+            .map(move |length| start..start + length)
+            .filter(move |it| it.end <= end)
+    });
+    let written = word.concat();
+    let distance =
+        |beginning: &Range<usize>| strsim::osa_distance(&text[beginning.clone()].concat(), &written);
+    let (distance, best) = beginnings.map(|it| (distance(&it), it)).min_by_key(|(distance, _)| *distance)?;
+    (distance <= most).then_some(best)
+}
+
+fn begins_word(text: &[String], at: usize) -> bool {
+    is_letter(text, at) && (at == 0 || !is_letter(text, at - 1))
+}
+
+fn is_letter(text: &[String], at: usize) -> bool {
+    text.get(at).is_some_and(|grapheme| grapheme.starts_with(char::is_alphanumeric))
 }
 
 #[cfg(test)]
@@ -83,9 +154,14 @@ mod tests {
         assert_eq!(found("to room"), [1]);
         assert_eq!(found(""), [0, 1, 2, 3]);
         assert_eq!(found("zebra"), [0; 0]);
-        assert_eq!(found("rdbk"), [2], "letters in order, because no text contains the word");
+        assert_eq!(find_words("buro É", ["B\u{fc}ro e\u{301}t"].into_iter())[0].matched, [0, 1, 2, 3, 5]);
+        assert_eq!(found("rdbk"), [0; 0], "letters in order are no word");
+        assert_eq!((found("raed"), found("raed mroe"), found("abvoe")), (vec![2], vec![2], vec![0]));
+        assert_eq!((found("bok"), found("boko")), (vec![], vec![2]), "short words are not corrected");
         let marked = find_words("oo", ["a room"].into_iter());
         assert_eq!(marked, [FuzzyMatch { index: 0, matched: vec![3, 4] }]);
+        let marked = find_words("rooom", ["a room"].into_iter());
+        assert_eq!(marked, [FuzzyMatch { index: 0, matched: vec![2, 3, 4, 5] }]);
     }
 
     #[test]

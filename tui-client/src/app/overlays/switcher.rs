@@ -13,7 +13,9 @@ use crate::app::overlays::fuzzy;
 use crate::app::overlays::next_step::{NextStep, leave};
 use crate::app::overlays::overlay::Overlay;
 use crate::app::overlays::picker::{Picker, Reply};
+use crate::app::rooms::doubtful;
 use crate::app::rooms::room::{Membership, Room};
+use crate::lookalike::NameShape;
 use crate::net;
 use crate::sanitize::{self, Line};
 use crate::typed_room;
@@ -31,6 +33,8 @@ pub struct RoomChoice {
     pub unread: u64,
     /// Unread messages that name the user.
     pub mentions: u64,
+    /// The name mixes scripts, or looks like that of another known room.
+    pub is_doubtful: bool,
     name: RoomName,
 }
 
@@ -71,6 +75,7 @@ impl RoomChoice {
             member_count,
             unread: 0,
             mentions: 0,
+            is_doubtful: false,
             name: name.clone(),
         }
     }
@@ -87,12 +92,17 @@ impl Model {
             .iter()
             .enumerate()
             .map(|(index, room)| RoomChoice::own(room, self.current == Some(index)));
-        let others = listed
-            .iter()
-            .flat_map(|(rooms, _)| rooms)
-            .filter(|summary| self.index_of(&summary.room).is_none())
-            .map(|summary| RoomChoice::other(&summary.room, RoomKind::Listed, Some(summary.member_count)));
-        let known: Vec<RoomChoice> = ours.chain(others).collect();
+        // The shapes are those of the last list.
+        let listed = listed.iter().flat_map(|(rooms, _)| rooms).zip(&self.listed_shapes);
+        let others: Vec<_> = listed.filter(|(summary, _)| self.index_of(&summary.room).is_none()).collect();
+        let shapes = self.rooms.iter().map(|room| room.shape).chain(others.iter().map(|(_, shape)| **shape));
+        let doubts = doubtful::among(&shapes.collect::<Vec<_>>());
+        let others = others.iter().map(|(summary, _)| {
+            RoomChoice::other(&summary.room, RoomKind::Listed, Some(summary.member_count))
+        });
+        let known = ours.chain(others).zip(doubts);
+        let known: Vec<RoomChoice> =
+            known.map(|(choice, is_doubtful)| RoomChoice { is_doubtful, ..choice }).collect();
         let query = picker.query().text().trim();
         let found =
             fuzzy::find(typed_room::without_sign(query), known.iter().map(|choice| choice.title.as_str()));
@@ -157,6 +167,8 @@ pub(in crate::app) fn on_listed(model: &mut Model, rooms: Rooms) {
     };
     let chosen = selected(model).and_then(|at| model.choices().into_iter().nth(at));
     model.listed_rooms = rooms.rooms.iter().map(|summary| summary.room.clone()).collect();
+    let title = |room: &RoomName| sanitize::line(room.as_str());
+    model.listed_shapes = model.listed_rooms.iter().map(|room| NameShape::of(&title(room))).collect();
     if let Some(Overlay::Rooms { listed, .. }) = &mut model.overlay {
         *listed = Some((rooms.rooms, rooms.has_more));
     }

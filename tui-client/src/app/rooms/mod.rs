@@ -1,6 +1,7 @@
 //! Rooms: members, timelines, read positions and the search; joining, leaving and showing rooms.
 
 pub(in crate::app) mod absence;
+pub(in crate::app) mod doubtful;
 pub(in crate::app) mod effects;
 mod found_members;
 pub(in crate::app) mod looking;

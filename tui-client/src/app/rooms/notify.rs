@@ -48,6 +48,11 @@ pub(in crate::app) fn notify_message(
     Some(notification(&format!("{from} in {}", model.rooms[room].pane.title), text))
 }
 
+/// Returns the name of a sender in a notification, which has no marks.
+pub(in crate::app) fn name(nick: &Line, is_doubtful: bool) -> Line {
+    if is_doubtful { sanitize::line(&format!("{nick} (a look-alike)")) } else { nick.clone() }
+}
+
 /// Returns one notification of all replayed messages that are still unread, when all rooms are back or at the end of the
 /// wait.
 pub(in crate::app) fn notify_missed(model: &mut Model) -> Option<Effect> {
@@ -123,6 +128,14 @@ mod tests {
         assert!(notified(&client.receive("chat", "bob", "you!")).is_empty(), "one a second");
         client.pass(1_000);
         assert_eq!(notified(&client.receive("chat", "bob", "you!")).len(), 1);
+    }
+
+    #[test]
+    fn a_notification_says_that_a_name_is_a_look_alike() {
+        let mut client = Client::online(&["chat"]);
+        client.input(Input::Focus(false));
+        let notifications = notified(&client.receive("chat", "\u{430}lice", "you: hi"));
+        assert_eq!(notifications, ["\u{430}lice (a look-alike) in chat: you: hi"]);
     }
 
     #[test]

@@ -99,6 +99,7 @@ pub struct Room {
     /// Name on the wire; not safe to show.
     pub(in crate::app) name: RoomName,
     pub pane: Pane,
+    pub(in crate::app) shape: NameShape,
     pub membership: Membership,
     pub(in crate::app) list_place: ListPlace,
     pub reading: Reading,
@@ -140,8 +141,10 @@ impl Room {
     /// Creates a room that is being joined.
     #[must_use]
     pub fn new(name: RoomName, id: u32, reading: Reading) -> Self {
+        let title = sanitize::line(name.as_str());
         Self {
-            pane: Pane { id, title: sanitize::line(name.as_str()), ..Pane::default() },
+            shape: NameShape::of(&title),
+            pane: Pane { id, title, ..Pane::default() },
             name,
             membership: Membership::Joining,
             list_place: ListPlace::Absent,

@@ -224,7 +224,10 @@ fn joins_and_leaves_fold_into_one_line() {
     let Some(Item::Row(LogRow { body: Body::Presence(presence), .. })) = timeline.get(0) else {
         panic!("presence")
     };
-    assert_eq!(presence.text("−", "…", |_| true), "+carol +dave (1 came and went, 1 left and came back)");
+    assert_eq!(
+        presence.text("−", "≈", "…", |_| true),
+        "+carol +dave (1 came and went, 1 left and came back)"
+    );
     note(&mut timeline);
     timeline.add_presence(ts(), &TimeZone::UTC, Presences::Named(&nick("bob")), true);
     assert_eq!(shape(&timeline), "+ * +");
@@ -232,7 +235,7 @@ fn joins_and_leaves_fold_into_one_line() {
     let Some(Item::Row(LogRow { body: Body::Presence(presence), .. })) = timeline.get(2) else {
         panic!("presence")
     };
-    assert_eq!(presence.text("−", "…", |_| true), "+bob … (41 joined)");
+    assert_eq!(presence.text("−", "≈", "…", |_| true), "+bob … (41 joined)");
 }
 
 fn id(text: &str) -> ClientMsgId {
