@@ -6,7 +6,7 @@
 //! To add a script:
 //! 1. A file in `scripts/`. Its head names KEYS, ARGV and the result. All keys have one hash tag. Everything that may
 //!    fail comes before the first write: a script that fails half-way is not rolled back.
-//!    A script that reads entries of a log begins with `entries.lua`, and reads them with its functions only.
+//!    A script that reads entries of a log begins with `entries.lua`, and reads them with the functions of `open_log` only.
 //! 2. A line in `scripts!` below, in alphabetical order.
 //! 3. The call in the owner (`log` or `presence`), by [`Lua::on`], and a function that reads the answer. Numbers in an
 //!    answer may have any value: they are parsed as `u64` and added with checks.

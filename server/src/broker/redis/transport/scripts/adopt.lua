@@ -4,6 +4,7 @@
 -- ARGV  epoch, first and last seq of the upload, lifetime of a generation in seconds, number of entries that are not messages,
 --       number of replies
 -- Returns 1; 0 if the room has a log or a part of the upload has expired.
+local room_log = open_log()
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 local first = redis.call('XRANGE', KEYS[5], '-', '+', 'COUNT', 1)[1]
 local last = redis.call('XREVRANGE', KEYS[5], '+', '-', 'COUNT', 1)[1]
@@ -12,7 +13,7 @@ local upload = string.sub(KEYS[5], 1, -4)
 local others = redis.call('ZRANGE', upload .. 'others', 0, -1)
 if #others ~= tonumber(ARGV[5]) or redis.call('ZCARD', upload .. 'answers') ~= tonumber(ARGV[6]) then return 0 end
 local settings = redis.call('HGET', upload .. 'meta', 'settings')
-forget_all()
+room_log.forget_all()
 redis.call('HDEL', KEYS[2], 'settings', 'changed')
 redis.call('HSET', KEYS[2], 'epoch', ARGV[1])
 if ARGV[5] ~= '0' or ARGV[6] ~= '0' then redis.call('HSET', KEYS[2], 'changed', 1) end
@@ -26,8 +27,8 @@ for i = 3, 4 do
 end
 local function adopt(name)
   if redis.call('EXISTS', upload .. name) == 0 then return end
-  redis.call('RENAME', upload .. name, key(name))
-  redis.call('PERSIST', key(name))
+  redis.call('RENAME', upload .. name, room_log.key(name))
+  redis.call('PERSIST', room_log.key(name))
 end
 for _, name in ipairs({'others', 'states', 'answers', 'replies', 'pins', 'log'}) do adopt(name) end
 for _, other in ipairs(others) do

@@ -33,7 +33,7 @@ local FORGET = 64
 
 local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
 local stored = redis.call('HMGET', meta, 'epoch', 'settings', 'changed')
-local epoch, settings, changed = stored[1], last and stored[2], stored[3]
+local epoch, settings, changed = stored[1], last and stored[2], last and stored[3]
 local head, previous, previous_time = 0, '', 0
 local clock = redis.call('TIME')
 local server_time = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -57,7 +57,7 @@ if last then
     local age = math.min(time, server_time) - tonumber(then_time)
     if tonumber(seq) <= head and (ARGV[9] == '1' or age <= WINDOW) then
       -- The record has the later of two times; the entry has its own.
-      local entry = entry_at(seq)
+      local entry = open_log().entry_at(seq)
       if entry and entry[2][2] == then_id then then_time = entry[2][4] end
       -- A log without an epoch has the id of its newest entry as its epoch.
       return {1, epoch or previous, seq, then_id, then_time}
@@ -67,17 +67,20 @@ end
 
 -- A room that was added to the set of all rooms for a refused entry.
 local function unlist()
-  if not last and not epoch and redis.call('EXISTS', key('members')) == 0 then redis.call('SREM', ARGV[13], ARGV[14]) end
+  if not last and not epoch and redis.call('EXISTS', channel .. ':members') == 0 then
+    redis.call('SREM', ARGV[13], ARGV[14])
+  end
 end
 
 local set_by = settings and string.match(settings, '^%d+ (%S+)') or ''
 local fits, view = ARGV[18] == set_by, nil
-local target, state, slow_mode, edits = nil, '', nil, {}
+local room_log = kind ~= '' and open_log()
+local target, state, slow_mode = nil, '', nil
 if kind == '' then
   if fits and set_by ~= '' then
     if ARGV[22] == '1' then return {6} end
     if ARGV[19] ~= '0' then
-      slow_mode = key('slow:' .. ARGV[20])
+      slow_mode = channel .. ':slow:' .. ARGV[20]
       local at = ARGV[21] ~= '0' and redis.call('GET', slow_mode)
       local since = at and math.max(0, server_time - tonumber(at))
       if since and since < tonumber(ARGV[21]) then view = {5, epoch or previous, head, settings, since} end
@@ -85,13 +88,14 @@ if kind == '' then
   end
   if not fits or of > head then view = {5, epoch or previous, head, settings or '', -1} end
 else
-  local oldest = oldest_kept(head, tonumber(ARGV[19]))
-  local row, pins, seq = '', 0, string.format('%d', of)
-  if of >= oldest and of <= head and redis.call('ZCOUNT', key('others'), of, of) == 0 then target = entry_at(of) end
+  local oldest = room_log.oldest_kept(head, tonumber(ARGV[19]))
+  local row, pins, edits, seq = '', 0, {}, string.format('%d', of)
+  local is_within = of >= oldest and of <= head
+  if is_within and redis.call('ZCOUNT', room_log.key('others'), of, of) == 0 then target = room_log.entry_at(of) end
   if target then
-    state = redis.call('HGET', key('states'), seq) or ''
-    if kind == 'r' then row = redis.call('HGET', key('reacted:' .. seq), ARGV[20]) or '' end
-    if kind == 'p' then pins = redis.call('ZCOUNT', key('pins'), oldest, '+inf') end
+    state = redis.call('HGET', room_log.key('states'), seq) or ''
+    if kind == 'r' then row = redis.call('HGET', room_log.key('reacted:' .. seq), ARGV[20]) or '' end
+    if kind == 'p' then pins = redis.call('ZCOUNT', room_log.key('pins'), oldest, '+inf') end
   end
   if kind ~= 's' then
     local made_by = target and (string.match(state, '^%d+ (%S+)') or target[2][2])
@@ -100,7 +104,7 @@ else
   if not fits then
     if kind == 'd' then
       for edit in string.gmatch(string.match(state, '^%d+ %S+ %d+ (%S+)') or '', '%d+') do
-        edits[#edits + 1] = entry_at(edit)
+        edits[#edits + 1] = room_log.entry_at(edit)
       end
     end
     view = {5, epoch or previous, head, settings or '', target or {}, state, row, pins, edits}
@@ -132,22 +136,28 @@ end
 local seq = head + 1
 if anew then epoch = id end
 local trim, limit = 'MAXLEN', keep
-if kind ~= '' or of > 0 or changed or (anew and redis.call('EXISTS', key('others'), key('moved'), key('answers')) > 0) then
-  if not changed then
+if anew and last then
+  -- The mark was lost with the epoch.
+  local room = open_log()
+  changed = redis.call('EXISTS', room.key('others'), room.key('moved'), room.key('answers')) > 0
+end
+if kind ~= '' or of > 0 or changed then
+  room_log = room_log or open_log()
+  if not stored[3] then
     -- A Redis that is full refuses this before the first removal.
     local marked = redis.pcall('HSET', meta, 'changed', 1)
     if type(marked) == 'table' and marked.err then return marked end
   end
   changed = '1'
   local messages = tonumber(keep)
-  local most = math.min(messages + redis.call('ZCARD', key('others')), ENTRIES_PER_MESSAGE * messages)
+  local most = math.min(messages + redis.call('ZCARD', room_log.key('others')), ENTRIES_PER_MESSAGE * messages)
   trim, limit = 'MINID', string.format('%d', math.max(0, seq - most + 1))
 end
 if kind == 'd' then
   -- Moves an entry out of the stream.
   local function move(entry, frame)
     local seq, fields = string.match(entry[1], '^%d+'), entry[2]
-    redis.call('ZADD', key('moved'), seq, table.concat({seq, fields[2], fields[4], frame or fields[6]}, ' '))
+    redis.call('ZADD', room_log.key('moved'), seq, table.concat({seq, fields[2], fields[4], frame or fields[6]}, ' '))
     redis.call('XDEL', log, entry[1])
   end
 
@@ -184,9 +194,9 @@ if kind == 'd' then
         free_block(seq, false)
       end
     else
-      entry = entry_at(seq)
-      redis.call('ZREMRANGEBYSCORE', key('moved'), seq, seq)
-      if entry then redis.call('ZADD', key('moved'), seq, table.concat({seq, entry[2][2], entry[2][4], frame}, ' ')) end
+      entry = room_log.entry_at(seq)
+      redis.call('ZREMRANGEBYSCORE', room_log.key('moved'), seq, seq)
+      if entry then redis.call('ZADD', room_log.key('moved'), seq, table.concat({seq, entry[2][2], entry[2][4], frame}, ' ')) end
     end
   end
 
@@ -235,43 +245,46 @@ end
 if not last then
   -- A log that was lost has left what its entries have changed.
   redis.call('HDEL', meta, 'settings')
-  forget_all()
+  open_log().forget_all()
 elseif cut then
-  for _, name in ipairs({'others', 'moved', 'pins'}) do redis.call('ZREMRANGEBYSCORE', key(name), number, '+inf') end
+  for _, name in ipairs({'others', 'moved', 'pins'}) do
+    redis.call('ZREMRANGEBYSCORE', open_log().key(name), number, '+inf')
+  end
 end
 if changed then
   local made = number .. ' ' .. id .. ' ' .. ARGV[4] .. ' '
   local target_seq = string.format('%d', of)
   if kind == '' then
-    if of > 0 and entry_at(of) then
-      redis.call('ZADD', key('answers'), 0, padded(of) .. ':' .. padded(seq))
-      redis.call('HINCRBY', key('replies'), target_seq, 1)
+    if of > 0 and room_log.entry_at(of) then
+      redis.call('ZADD', room_log.key('answers'), 0, room_log.padded(of) .. ':' .. room_log.padded(seq))
+      redis.call('HINCRBY', room_log.key('replies'), target_seq, 1)
     end
   elseif kind == 's' then
-    redis.call('ZADD', key('others'), number, number)
+    redis.call('ZADD', room_log.key('others'), number, number)
     redis.call('HSET', meta, 'settings', made .. ARGV[22])
   else
-    redis.call('ZADD', key('others'), number, number .. ':' .. target_seq)
+    redis.call('ZADD', room_log.key('others'), number, number .. ':' .. target_seq)
     local edited = string.match(state, '^%d+ %S+ %d+ (%S+)') or '-'
     if kind == 'e' then edited = (edited == '-' and '' or edited .. ',') .. number end
-    redis.call('HSET', key('states'), target_seq, made .. edited .. ' ' .. ARGV[22])
-    local reacted = key('reacted:' .. target_seq)
+    redis.call('HSET', room_log.key('states'), target_seq, made .. edited .. ' ' .. ARGV[22])
+    local reacted = room_log.key('reacted:' .. target_seq)
     if kind == 'r' then
       if ARGV[23] == '' then redis.call('HDEL', reacted, ARGV[20]) else redis.call('HSET', reacted, ARGV[20], ARGV[23]) end
     elseif kind == 'p' then
-      if ARGV[23] == '1' then redis.call('ZADD', key('pins'), target_seq, target_seq) else redis.call('ZREM', key('pins'), target_seq) end
+      local pins = room_log.key('pins')
+      if ARGV[23] == '1' then redis.call('ZADD', pins, target_seq, target_seq) else redis.call('ZREM', pins, target_seq) end
     elseif kind == 'd' then
       redis.call('UNLINK', reacted)
-      redis.call('ZREM', key('pins'), target_seq)
+      redis.call('ZREM', room_log.key('pins'), target_seq)
       local answered = tonumber(ARGV[23])
-      if redis.call('ZSCORE', key('answers'), padded(answered) .. ':' .. padded(of)) then
-        redis.call('HINCRBY', key('replies'), string.format('%d', answered), -1)
+      if redis.call('ZSCORE', room_log.key('answers'), room_log.padded(answered) .. ':' .. room_log.padded(of)) then
+        redis.call('HINCRBY', room_log.key('replies'), string.format('%d', answered), -1)
       end
     end
   end
   if seq % FORGET == 0 then
     local first = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
-    forget_before(math.min(seq_of(first), math.max(1, tonumber(limit))))
+    room_log.forget_before(math.min(room_log.seq_of(first), math.max(1, tonumber(limit))))
   end
 end
 if slow_mode then redis.call('SET', slow_mode, server_time, 'PX', ARGV[19]) end

@@ -5,6 +5,7 @@
 -- Returns epoch, seq, id and time of the newest entry ('', 0, '', 0: none), the id of the entry with the given seq
 -- ('': none), the presence version, the number of members, of members on the calling instance, the instances, and the
 -- least and the largest number of members that the users of the instances allow.
+local room_log = open_log()
 local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
 local people = redis.call('HGET', KEYS[2], 'people') or '0'
 if tonumber(people) < tonumber(ARGV[3]) and (last or redis.call('EXISTS', KEYS[4]) == 1) then
@@ -28,7 +29,7 @@ local seq, there = string.match(last[1], '^%d+'), ''
 if seq == ARGV[2] then
   there = last[2][2]
 elseif ARGV[2] ~= '0' then
-  local entry = entry_at(ARGV[2])
+  local entry = room_log.entry_at(ARGV[2])
   if entry then there = entry[2][2] end
 end
 return {epoch, seq, last[2][2], last[2][4], there, people, count, here, instances, least, most}

@@ -6,22 +6,27 @@
 --       replies and it only ('': all messages; 'p': the pinned ones), the user that reads
 -- Returns epoch, seq and id of the head, settings, the oldest seq within retention and the log, and the messages: each with
 -- seq, id, time, frame, state, number of replies, and emoji of the user. Nothing if the log has no entry.
-local last = entries(nil, nil, 1, true)[1]
+local room_log = open_log()
+local last = room_log.entries(nil, nil, 1, true)[1]
 if not last then return {} end
 local descending, count, filter, user = ARGV[2] == '1', tonumber(ARGV[5]), ARGV[6], ARGV[7]
 local stored = redis.call('HMGET', KEYS[2], 'epoch', 'settings', 'changed')
 local epoch, settings, changed = stored[1], stored[2], stored[3]
-if not epoch then changed = redis.call('EXISTS', key('others'), key('moved'), key('answers')) > 0 end
-local head = seq_of(last)
-local oldest = math.max(oldest_kept(head, tonumber(ARGV[1])), seq_of(entries(nil, nil, 1, false)[1]))
+if not epoch then changed = redis.call('EXISTS', room_log.key('others'), room_log.key('moved'), room_log.key('answers')) > 0 end
+local head = room_log.seq_of(last)
+local oldest = math.max(room_log.oldest_kept(head, tonumber(ARGV[1])), room_log.seq_of(room_log.entries(nil, nil, 1, false)[1]))
 local low, high = oldest, math.min(head, tonumber(ARGV[4]) or head)
-if descending then high = math.min(high, (tonumber(ARGV[3]) or head + 1) - 1) else low = math.max(low, tonumber(ARGV[3]) or low) end
+if descending then
+  high = math.min(high, (tonumber(ARGV[3]) or head + 1) - 1)
+else
+  low = math.max(low, tonumber(ARGV[3]) or low)
+end
 
 -- The seqs that are not messages, between two seqs.
 local function others_between(from, to)
   local others = {}
   if changed then
-    for _, other in ipairs(redis.call('ZRANGE', key('others'), from, to, 'BYSCORE')) do
+    for _, other in ipairs(redis.call('ZRANGE', room_log.key('others'), from, to, 'BYSCORE')) do
       others[tonumber(string.match(other, '^%d+'))] = true
     end
   end
@@ -56,12 +61,13 @@ local function seqs_of_thread(message)
   if message < oldest or message > head or others_between(message, message)[message] then return seqs end
   local is_within = message >= low and message <= high
   if is_within and not descending then seqs[1] = message end
-  local least, most = padded(message) .. ':' .. padded(low), padded(message) .. ':' .. padded(math.max(high, 0))
+  local function member(seq) return room_log.padded(message) .. ':' .. room_log.padded(seq) end
+  local least, most = member(low), member(math.max(high, 0))
   local answers
   if descending then
-    answers = redis.call('ZRANGE', key('answers'), '[' .. most, '[' .. least, 'BYLEX', 'REV', 'LIMIT', 0, count)
+    answers = redis.call('ZRANGE', room_log.key('answers'), '[' .. most, '[' .. least, 'BYLEX', 'REV', 'LIMIT', 0, count)
   else
-    answers = redis.call('ZRANGE', key('answers'), '[' .. least, '[' .. most, 'BYLEX', 'LIMIT', 0, count)
+    answers = redis.call('ZRANGE', room_log.key('answers'), '[' .. least, '[' .. most, 'BYLEX', 'LIMIT', 0, count)
   end
   for _, answer in ipairs(answers) do seqs[#seqs + 1] = tonumber(string.match(answer, ':(%d+)$')) end
   if is_within and descending then seqs[#seqs + 1] = message end
@@ -71,8 +77,8 @@ end
 
 local function pinned_seqs()
   local pins
-  if descending then pins = redis.call('ZRANGE', key('pins'), high, low, 'BYSCORE', 'REV', 'LIMIT', 0, count)
-  else pins = redis.call('ZRANGE', key('pins'), low, high, 'BYSCORE', 'LIMIT', 0, count) end
+  if descending then pins = redis.call('ZRANGE', room_log.key('pins'), high, low, 'BYSCORE', 'REV', 'LIMIT', 0, count)
+  else pins = redis.call('ZRANGE', room_log.key('pins'), low, high, 'BYSCORE', 'LIMIT', 0, count) end
   local seqs = {}
   for index, seq in ipairs(pins) do seqs[index] = tonumber(seq) end
   return seqs
@@ -89,13 +95,13 @@ while first <= #seqs do
   local step, to = descending and -1 or 1, first
   while seqs[to + 1] == seqs[to] + step do to = to + 1 end
   local from, till = math.min(seqs[first], seqs[to]), math.max(seqs[first], seqs[to])
-  for _, entry in ipairs(entries(from, till, to - first + 1, descending)) do
+  for _, entry in ipairs(room_log.entries(from, till, to - first + 1, descending)) do
     local seq, fields = string.match(entry[1], '^%d+'), entry[2]
     local state, replies, row = '', 0, ''
     if changed then
-      state = redis.call('HGET', key('states'), seq) or ''
-      replies = redis.call('HGET', key('replies'), seq) or 0
-      if state ~= '' then row = redis.call('HGET', key('reacted:' .. seq), user) or '' end
+      state = redis.call('HGET', room_log.key('states'), seq) or ''
+      replies = redis.call('HGET', room_log.key('replies'), seq) or 0
+      if state ~= '' then row = redis.call('HGET', room_log.key('reacted:' .. seq), user) or '' end
     end
     messages[#messages + 1] = {seq, fields[2], fields[4], fields[6], state, replies, row}
   end

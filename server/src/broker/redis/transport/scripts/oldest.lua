@@ -3,4 +3,5 @@
 -- KEYS  log
 -- ARGV  the seq of the head, messages to keep
 -- Returns its seq.
-return oldest_kept(tonumber(ARGV[1]), tonumber(ARGV[2]))
+local room_log = open_log()
+return room_log.oldest_kept(tonumber(ARGV[1]), tonumber(ARGV[2]))

@@ -6,8 +6,9 @@
 -- Returns 2 if the room had a log and is removed, 1 if it had none and is removed, 0 if it stays.
 --
 -- The keys of the sets are of another slot than those of the room, as in append.lua.
+local room_log = open_log()
 local log, meta, rooms, room, founded = KEYS[1], KEYS[2], ARGV[3], ARGV[4], ARGV[5]
-local newest = entries(nil, nil, 2, true)
+local newest = room_log.entries(nil, nil, 2, true)
 local people = tonumber(redis.call('HGET', meta, 'people')) or 0
 -- A set of another type is an error before the first write.
 redis.call('SCARD', rooms)
@@ -28,5 +29,5 @@ if had_log then redis.call('SPUBLISH', ARGV[1], 'm\n' .. string.format('%.0f', p
 redis.call('SREM', rooms, room)
 redis.call('SREM', founded, room)
 redis.call('UNLINK', log, meta, KEYS[5], KEYS[6])
-forget_all()
+room_log.forget_all()
 return had_log and 2 or 1

@@ -4,12 +4,13 @@
 -- KEYS  log
 -- ARGV  time in ms before which entries go, time now
 -- Returns the number of dropped entries, and 1 if there may be more to drop (else 0).
+local room_log = open_log()
 local before, now = tonumber(ARGV[1]), tonumber(ARGV[2])
 -- Entries of one read, and reads.
 local COUNT, READS = 200, 50
 local from, kept, more = nil, nil, 0
 for _ = 1, READS do
-  local found = entries(from, nil, COUNT, false)
+  local found = room_log.entries(from, nil, COUNT, false)
   local last, ended = 0, false
   for index, entry in ipairs(found) do
     local time = tonumber(entry[2][4])
@@ -26,8 +27,8 @@ for _ = 1, READS do
     break
   end
   if ended or #found < COUNT then break end
-  from = seq_of(found[#found]) + 1
+  from = room_log.seq_of(found[#found]) + 1
 end
 if not kept then return {0, 0} end
-local dropped = redis.call('XTRIM', KEYS[1], 'MINID', kept[1]) + forget_before(seq_of(kept))
+local dropped = redis.call('XTRIM', KEYS[1], 'MINID', kept[1]) + room_log.forget_before(room_log.seq_of(kept))
 return {dropped, dropped > 0 and more or 0}
