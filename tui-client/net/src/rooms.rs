@@ -41,8 +41,9 @@ struct Room {
 enum Stage {
     /// The join is due, at this time at the earliest.
     Due(Option<Instant>),
-    /// The join is sent, with this `ref`.
+    /// The join is sent, with this `ref`, at this time.
     Requested {
+        at: Instant,
         reference: Ref,
         with_since: bool,
     },
@@ -114,8 +115,14 @@ impl Rooms {
     /// The room and `since` of the next due join, which is sent with `reference`.
     pub(super) fn next_join(&mut self, now: Instant, reference: Ref) -> Option<(RoomName, Option<Position>)> {
         let room = self.rooms.iter_mut().find(|room| room.is_due(now))?;
-        room.stage = Stage::Requested { reference, with_since: room.position.is_some() };
+        room.stage = Stage::Requested { at: now, reference, with_since: room.position.is_some() };
         Some((room.name.clone(), room.position.clone()))
+    }
+
+    /// The time of the oldest join that is not answered.
+    pub(super) fn oldest_requested(&self) -> Option<Instant> {
+        let at = |room: &Room| if let Stage::Requested { at, .. } = room.stage { Some(at) } else { None };
+        self.rooms.iter().filter_map(at).min()
     }
 
     /// The next time after `now` at which a postponed join is due.
@@ -135,7 +142,7 @@ impl Rooms {
         now: Instant,
     ) -> Option<JoinOutcome> {
         let room = self.find(&joined.room)?;
-        let Stage::Requested { reference: requested, with_since } = &room.stage else { return None };
+        let Stage::Requested { reference: requested, with_since, .. } = &room.stage else { return None };
         if reference != Some(requested) {
             return None;
         }

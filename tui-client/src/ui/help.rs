@@ -17,7 +17,7 @@ fn signs(glyph: &Glyphs) -> Vec<HelpRow> {
     [
         (format!("{online} 23 ms"), "connected, and the time from a ping to its pong"),
         (format!("{connecting} connecting"), "a connection is being made"),
-        (format!("{connecting} no answer"), "a message or a ping has no answer after 3 s"),
+        (format!("{connecting} no answer"), "a message, a join or a ping has no answer after 3 s"),
         (
             format!("{connecting} waiting"),
             "the server refuses a message or a join for now; the header has the reason",

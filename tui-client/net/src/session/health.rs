@@ -37,7 +37,8 @@ impl Session {
 
     fn patience_ends(&self, live: &Live) -> Option<Instant> {
         let ping = live.ping.as_ref().map(|(_, at)| live.active_at.max(*at));
-        let oldest = [ping, self.outbox.oldest_sent()].into_iter().flatten().min();
+        let oldest =
+            [ping, self.outbox.oldest_sent(), self.rooms.oldest_requested()].into_iter().flatten().min();
         oldest.map(|at| at + PATIENCE)
     }
 }

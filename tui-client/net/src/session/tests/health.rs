@@ -62,6 +62,18 @@ fn a_message_without_an_answer_is_reported_after_three_seconds() {
 }
 
 #[test]
+fn a_join_without_an_answer_is_reported_after_three_seconds() {
+    let mut bench = Bench::answered();
+    bench.join("b");
+    bench.pass(Duration::from_millis(2_999));
+    assert_eq!(bench.changes(), []);
+    bench.pass(Duration::from_millis(1));
+    assert_eq!(bench.changes(), [Health::Silent]);
+    bench.joined("b", 1, None);
+    assert_eq!(bench.changes(), [Health::Answering]);
+}
+
+#[test]
 fn a_ping_without_a_sign_of_life_is_reported_after_three_seconds() {
     let mut bench = Bench::answered();
     bench.pass(seconds(20));
