@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use realtime_shared::{
-    ClientMsgId, Emoji, EntryId, HistoryRequest, Line, Message, RoomChange, RoomName, ServerEvent, SlowMode,
-    Text, Timestamp,
+    ClientMsgId, Emoji, EntryEvent, EntryId, HistoryRequest, Line, Message, RoomChange, RoomName,
+    SearchRequest, ServerEvent, SlowMode, Text, Timestamp,
 };
 use realtime_tui::net::{Command, Config, Event, Events, Handle, SendState, connect};
 
@@ -67,7 +67,7 @@ async fn two_clients_that_load_a_room_in_different_ways_have_the_same_state() {
     while !matches!(next(&mut live).await, Event::Joined { .. }) {}
     let mut rng = fastrand::Rng::with_seed(7);
     let mut open = HashSet::new();
-    let (mut submitted, mut late) = (0, None);
+    let (mut submitted, mut late, mut searching) = (0, None, None);
     while submitted < SUBMITTED || !open.is_empty() {
         // A few submissions are open at a time, so that changes have effects.
         while submitted < SUBMITTED && open.len() < 4 {
@@ -78,6 +78,7 @@ async fn two_clients_that_load_a_room_in_different_ways_have_the_same_state() {
         }
         if submitted == SUBMITTED / 2 && late.is_none() {
             late = Some(page_all(&server));
+            searching = Some(search_all(&server));
         }
         if let Event::Sent { client_msg_id, state } = next(&mut live).await {
             match state {
@@ -93,17 +94,59 @@ async fn two_clients_that_load_a_room_in_different_ways_have_the_same_state() {
     while paged.room(&room()).and_then(|state| state.position()) != head.as_ref() {
         next(&mut paged).await;
     }
-    let (live, paged) = (kept(&live), kept(&paged));
+    let (_handle, mut found) = searching.expect("a third client").await.expect("no panic");
+    while found.room(&room()).and_then(|state| state.position()) != head.as_ref() {
+        next(&mut found).await;
+    }
+    let (live, paged, found) = (kept(&live), kept(&paged), kept(&found));
     assert_eq!(live.len(), paged.len());
+    assert!(found.len() > SUBMITTED / 10, "{} messages", found.len());
+    let of_found = found.iter().filter_map(|found| live.iter().find(|live| live.seq == found.seq));
     assert!(live.iter().any(|message| message.edited_ts.is_some()));
     assert!(live.iter().any(|message| message.deleted.is_some()));
-    for (live, paged) in live.iter().zip(&paged) {
-        let mut paged = paged.clone();
-        for reaction in &mut paged.reactions {
+    for (live, other) in live.iter().zip(&paged).chain(of_found.zip(&found)) {
+        let mut other = other.clone();
+        for reaction in &mut other.reactions {
             reaction.mine = true; // alice reacts, and only she
         }
-        assert!(live.has_state_of(&paged), "{live:#?} is not {paged:#?}");
+        assert!(live.has_state_of(&other), "{live:#?} is not {other:#?}");
     }
+}
+
+/// Joins the room while entries arrive, and searches backward for its messages.
+fn search_all(server: &Server) -> tokio::task::JoinHandle<(Handle, Events)> {
+    let mut config = Config::new(&server.url(), server.token("carol")).expect("an address");
+    config.kept_messages = 10 * SUBMITTED;
+    tokio::spawn(async move {
+        let (handle, mut events) = connect(config);
+        let search = |before| {
+            let query = "text".parse().expect("a line");
+            Command::Search(SearchRequest { query, room: None, from: None, before, limit: Some(20) })
+        };
+        handle.send(Command::Join { room: room(), since: None }).await.expect("a client");
+        let mut is_asked = false;
+        loop {
+            match next(&mut events).await {
+                Event::Joined { .. } if !is_asked => {
+                    is_asked = true;
+                    handle.try_send(search(None)).expect("room for it");
+                }
+                Event::Server(ServerEvent::Found(found)) => {
+                    let oldest = found.messages.iter().filter_map(|event| match event {
+                        ServerEvent::Entry(EntryEvent::Message(message)) => Some(message.ts),
+                        _ => None,
+                    });
+                    let oldest = oldest.min();
+                    if !found.has_more || oldest.is_none() {
+                        return (handle, events);
+                    }
+                    handle.try_send(search(oldest)).expect("room for it");
+                }
+                Event::RequestFailed { reason, .. } => panic!("{reason}"),
+                _ => {}
+            }
+        }
+    })
 }
 
 #[tokio::test]
