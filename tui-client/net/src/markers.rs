@@ -94,6 +94,10 @@ impl Markers {
                 return true;
             }
             let is_same = epoch.is_some() && marker.epoch.as_ref().is_none_or(|known| Some(known) == epoch);
+            if marker.epoch.is_none() {
+                // The server may have stored it in an earlier log.
+                marker.stored = Seq::ZERO;
+            }
             marker.epoch = epoch.cloned();
             is_same
         });
@@ -219,10 +223,10 @@ impl Markers {
         self.markers.iter().filter_map(|marker| marker.wanted.as_ref()).any(|wanted| wanted.oldest <= command)
     }
 
-    /// Applies the markers to an inbox that is older. Returns false if the number of unread messages of a room is not
-    /// known.
-    pub(super) fn apply(&self, inbox: &mut Inbox) -> bool {
-        let mut is_exact = true;
+    /// Applies the markers to an inbox that is older. Returns a marker that it lacks, if the number of unread messages after
+    /// it is not known.
+    pub(super) fn apply(&self, inbox: &mut Inbox) -> Option<(RoomName, Seq)> {
+        let mut lacking = None;
         for room in &mut inbox.rooms {
             let epoch = room.position.epoch();
             let marker = self.markers.iter().find(|marker| {
@@ -232,10 +236,10 @@ impl Markers {
             if seq >= room.position.seq() {
                 read_all(room);
             } else {
-                is_exact = false;
+                lacking.get_or_insert_with(|| (room.room.clone(), seq));
             }
         }
-        is_exact
+        lacking
     }
 
     fn in_flight(&mut self, reference: &Ref) -> Option<&mut Marker> {

@@ -7,7 +7,8 @@
 use std::time::{Duration, Instant};
 
 use realtime_shared::{
-    ChangeEntry, ClientEvent, Feature, Found, History, HistoryRequest, Ref, RoomName, SearchRequest, UserId,
+    ChangeEntry, ClientEvent, Feature, Found, History, HistoryRequest, Ref, RoomName, SearchRequest, Seq,
+    UserId,
 };
 
 use super::command::Command;
@@ -19,8 +20,6 @@ pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 pub(super) const UNSUPPORTED: &str = "this server does not support it";
 /// Most requests at once.
 pub(super) const REQUESTS: usize = 64;
-/// Most repetitions of a request for the inbox whose answers are older than the markers.
-const REPETITIONS: u32 = 3;
 
 /// The requests, the oldest first.
 #[derive(Debug, Default)]
@@ -42,8 +41,8 @@ struct Request {
     postponements: u32,
     /// Number of the `Read` command up to which all have an answer before the request is sent.
     after_read: u64,
-    /// Number of repetitions because of an answer that was older than the markers.
-    repetitions: u32,
+    /// A marker that the last answer lacked.
+    lacking: Option<(RoomName, Seq)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +92,7 @@ impl Requests {
             refusal: None,
             postponements: 0,
             after_read,
-            repetitions: 0,
+            lacking: None,
         });
         None
     }
@@ -171,22 +170,25 @@ impl Requests {
         is_answer
     }
 
-    /// Requests an inbox again whose answer is older than the markers. Returns false if that was done often enough, or the
+    /// Requests an inbox again whose answer lacks a marker. Returns false if the answer before lacked the same one, or the
     /// answer has no request.
     pub(super) fn ask_inbox_again(
         &mut self,
         reference: Option<&Ref>,
+        lacking: (RoomName, Seq),
         next_ref: impl FnOnce() -> Ref,
         after_read: u64,
     ) -> bool {
         let is_answered = |request: &&mut Request| {
             request.is_answered_by(Answer::Inbox)
-                && request.repetitions < REPETITIONS
                 && reference.is_none_or(|reference| request.reference == *reference)
         };
-        let Some(request) = self.requests.iter_mut().find(is_answered) else { return false };
+        let request = self.requests.iter_mut().find(is_answered);
+        let Some(request) = request.filter(|request| request.lacking.as_ref() != Some(&lacking)) else {
+            return false;
+        };
         (request.stage, request.reference, request.after_read) = (Stage::Due(None), next_ref(), after_read);
-        request.repetitions += 1;
+        request.lacking = Some(lacking);
         true
     }
 

@@ -108,9 +108,11 @@ impl Session {
     /// Handles an inbox, which may be older than the markers.
     fn inbox(&mut self, mut inbox: Inbox, reference: Option<&Ref>) {
         let Self { requests, markers, generated, .. } = self;
-        let is_exact = markers.apply(&mut inbox);
+        let lacking = markers.apply(&mut inbox);
         let next_ref = || next_ref(generated, "inbox");
-        let is_repeated = !is_exact && requests.ask_inbox_again(reference, next_ref, markers.last_command());
+        let is_repeated = lacking.is_some_and(|lacking| {
+            requests.ask_inbox_again(reference, lacking, next_ref, markers.last_command())
+        });
         if !is_repeated && requests.answered(reference, Answer::Inbox) {
             self.emit(Event::Server(ServerEvent::Inbox(inbox)));
         }
