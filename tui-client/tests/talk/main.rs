@@ -17,6 +17,7 @@ mod exit;
 mod fake_server;
 mod hostile_text;
 mod idle;
+mod inbox;
 mod inspector;
 mod keys;
 #[cfg(feature = "demo")]
