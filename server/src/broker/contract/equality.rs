@@ -11,7 +11,7 @@ use realtime_shared::{
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::{EngineFixture, NotStored, Retain, RoomLimits, memory, room, sqlite, user};
+use super::{EngineFixture, NotStored, Retain, RoomLimits, memory, redis, room, sqlite, user};
 use crate::broker::{PageFilter, PageQuery, PageRange, Range, Submission};
 
 /// Most entries of a case.
@@ -72,16 +72,12 @@ fn entry() -> impl Strategy<Value = Submission> {
     })
 }
 
-/// Submits entries at once. Returns the seqs and errors.
+/// Submits entries one after the other. Returns the seqs and errors.
 async fn outcomes(fixture: &EngineFixture, entries: &[Submission]) -> Vec<String> {
-    let mut outcomes = Vec::new();
+    let mut described = Vec::new();
     for submission in entries {
         let (done, outcome) = oneshot::channel();
         fixture.submit(submission.clone(), |result| drop(done.send(result)));
-        outcomes.push(outcome);
-    }
-    let mut described = Vec::new();
-    for outcome in outcomes {
         described.push(match outcome.await.expect("completed") {
             Ok(receipt) => format!("{} {}", receipt.seq, receipt.duplicate),
             Err(NotStored::Refused { code, retry_after, .. }) => {
@@ -156,23 +152,52 @@ async fn assert_equal(
     Ok(())
 }
 
+/// Submits the same entries to two engines.
+fn compare(
+    engines: impl FnOnce(Retain) -> [EngineFixture; 2],
+    entries: &[Submission],
+    pages_at: &[(u64, usize)],
+    messages: Option<u64>,
+) -> Result<(), TestCaseError> {
+    let retain = Retain { messages, ..Retain::default() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async { assert_equal(&engines(retain), entries, pages_at).await })
+}
+
+fn entries() -> impl Strategy<Value = Vec<Submission>> {
+    prop::collection::vec(entry(), 1..ENTRIES)
+}
+
+fn places() -> impl Strategy<Value = Vec<(u64, usize)>> {
+    prop::collection::vec((0..=40_u64, 1..8_usize), 4)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
     fn memory_and_file_agree_under_random_entries(
-        entries in prop::collection::vec(entry(), 1..ENTRIES),
-        pages_at in prop::collection::vec((0..=40_u64, 1..8_usize), 4),
+        entries in entries(),
+        pages_at in places(),
         messages in prop::option::of(1..12_u64),
     ) {
-        let retain = Retain { messages, ..Retain::default() };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(async {
-            let engines = [
-                EngineFixture::new(|feed| memory(feed, retain.clone(), RoomLimits::none())),
-                EngineFixture::new(|feed| sqlite(feed, retain, RoomLimits::none())),
-            ];
-            assert_equal(&engines, &entries, &pages_at).await
-        })?;
+        let engines = |retain: Retain| [
+            EngineFixture::new(|feed| memory(feed, retain.clone(), RoomLimits::none())),
+            EngineFixture::new(|feed| sqlite(feed, retain, RoomLimits::none())),
+        ];
+        compare(engines, &entries, &pages_at, messages)?;
+    }
+
+    #[test]
+    fn memory_and_redis_agree_under_random_entries(
+        entries in entries(),
+        pages_at in places(),
+        messages in prop::option::of(1..12_u64),
+    ) {
+        let engines = |retain: Retain| [
+            EngineFixture::new(|feed| memory(feed, retain.clone(), RoomLimits::none())),
+            EngineFixture::new(|feed| redis(feed, retain, RoomLimits::none())),
+        ];
+        compare(engines, &entries, &pages_at, messages)?;
     }
 }

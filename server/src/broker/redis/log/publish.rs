@@ -57,6 +57,9 @@ pub(crate) struct Prepared {
     adds_room: Option<Cmd>,
 }
 
+/// A seq that no log reaches, and that a number of a script holds.
+const BEYOND_EVERY_HEAD: u64 = (1 << 53) - 1;
+
 impl Publisher {
     /// See [`Broker::submit`](crate::broker::Broker::submit).
     pub(crate) fn submit(self: &Arc<Self>, submission: Submission, done: Completion) {
@@ -104,7 +107,10 @@ impl Publisher {
             is_in_time: false,
         };
         let Prepared { mut command, adds_room, .. } = self.prepare(submission, request.now);
-        command.arg(request.reply_to.map_or(0, Seq::get)).arg("");
+        // No log has the seq 0, which means no reply here.
+        let answered =
+            request.reply_to.map_or(0, |seq| if seq == Seq::ZERO { BEYOND_EVERY_HEAD } else { seq.get() });
+        command.arg(answered).arg("");
         let (changes, name) = (self.changes.clone(), request.room.clone());
         // The room was added to the index before.
         let index = adds_room.is_some().then(|| self.index.clone());
