@@ -24,6 +24,8 @@ pub(crate) enum Fault {
     DeletionLeavesRing,
     /// `marker-goes-back`: a read marker moves to an earlier entry too.
     MarkerGoesBack,
+    /// `no-tombstone`: Redis does not keep what replaces a deleted entry.
+    NoTombstone,
 }
 
 /// True if the fault is active.
@@ -48,6 +50,7 @@ pub(crate) fn breaks(fault: Fault) -> bool {
         Fault::PageWithoutAsOf => "page-without-as-of",
         Fault::DeletionLeavesRing => "deletion-leaves-ring",
         Fault::MarkerGoesBack => "marker-goes-back",
+        Fault::NoTombstone => "no-tombstone",
     };
     BROKEN.as_deref() == Some(name)
 }

@@ -29,6 +29,8 @@ const JITTER: Duration = Duration::from_millis(40);
 const QUIET: Duration = Duration::from_millis(500);
 /// Silence after which the client drops the connection.
 const DEAD: Duration = Duration::from_secs(2);
+/// The same while a page is on its way: a server reads nothing meanwhile, and may wait for its store.
+const DEAD_BEHIND_PAGE: Duration = Duration::from_secs(8);
 /// Wait before a refused message is sent again.
 const REFUSED: Duration = Duration::from_millis(100);
 /// Newest messages of a room that the client changes. They are few, so that changes of several clients meet.
@@ -279,7 +281,8 @@ impl Client {
                 () = sleep_until(next_silence_check) => {
                     next_silence_check = Instant::now() + QUIET;
                     let silent = last_received.elapsed();
-                    silent < DEAD && (silent < QUIET || socket.send(&json!({"type": "ping"})).await)
+                    let dead = if self.page.is_some() { DEAD_BEHIND_PAGE } else { DEAD };
+                    silent < dead && (silent < QUIET || socket.send(&json!({"type": "ping"})).await)
                 }
                 changed = self.intent.changed() => changed.is_ok(),
             };
@@ -492,22 +495,16 @@ impl Client {
         Some(())
     }
 
-    /// Keeps a message that may be changed, and forgets a part of the deleted ones.
+    /// Keeps a message that may be changed. It stays after its deletion, so that changes of it are refused.
     fn remember(&mut self, room: Name, entry: &Entry) {
+        if entry.kind != Kind::Message || entry.deleted {
+            return;
+        }
         let recent = self.recent.entry(room).or_default();
-        match (entry.kind, entry.target) {
-            (Kind::Message, _) if !entry.deleted => {
-                let target = Target { seq: entry.seq, id: entry.id.clone() };
-                recent.push_back(Recent { target, is_own: entry.from == self.plan.name });
-                if recent.len() > RECENT {
-                    recent.pop_front();
-                }
-            }
-            // Some deleted messages stay, so that later changes of them are refused.
-            (Kind::Delete, Some(target)) if self.rng.bool() => {
-                recent.retain(|recent| recent.target.seq != target);
-            }
-            _ => {}
+        let target = Target { seq: entry.seq, id: entry.id.clone() };
+        recent.push_back(Recent { target, is_own: entry.from == self.plan.name });
+        if recent.len() > RECENT {
+            recent.pop_front();
         }
     }
 }

@@ -144,3 +144,13 @@ async fn a_marker_that_goes_back_breaks_rule_17() {
     let outcome = broken_changes(Site::new().flag("--memory"), "marker-goes-back").await;
     outcome.assert_breaks("a_marker_that_goes_back_breaks_rule_17", 17);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_without_a_tombstone_in_redis_breaks_rule_14() {
+    let cluster = Cluster::start(Redis::start(), 2).await;
+    let site = |server| cluster.route(server, Site::new().env("REALTIME_FAULT", "no-tombstone"));
+    let sites = (0..2).map(site).collect();
+    let mut run = Run::start_all(sites, Some(cluster), CHANGING_CROWD, seed(), Recorder::new()).await;
+    let ended = schedule::changes(&mut run).await;
+    run.finish(ended).await.assert_breaks("a_deletion_without_a_tombstone_in_redis_breaks_rule_14", 14);
+}

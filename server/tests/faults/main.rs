@@ -110,6 +110,7 @@ async fn on_redis(crowd: Shape, seed: u64, kills: usize) -> Outcome {
     let mut run = Run::start_all(sites, Some(cluster), crowd, seed, Recorder::new()).await;
     let ended = async {
         schedule::calm(&mut run).await?;
+        schedule::changes(&mut run).await?;
         schedule::kills(&mut run, kills).await?;
         schedule::stops(&mut run).await?;
         schedule::lost_subscriptions(&mut run, 3).await?;

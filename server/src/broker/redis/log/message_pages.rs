@@ -114,6 +114,10 @@ impl History {
             let limits = if takes_newer { (limit.div_ceil(2), bytes / 2) } else { (limit, bytes) };
             let query = SideQuery { limit: limits.0, bytes: limits.1, ..side };
             older = self.side(channel, query, viewer, &mut log).await?;
+            if log.is_none() {
+                // An entry that is stored now would be on neither side.
+                return Ok(MessagePage::of_new_room());
+            }
         }
         if takes_newer {
             let taken = older.messages.iter().map(|(_, frame)| frame.len()).sum();

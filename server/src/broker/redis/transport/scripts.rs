@@ -16,9 +16,12 @@
 //!    compares the rule with the words in capitals in this directory.
 //! 6. A test in `broker/redis/tests/`, and one for a Redis that refuses the script.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use ::redis::{Cmd, Pipeline, Script, ToRedisArgs, cmd};
+
+use crate::faults::{self, Fault};
 
 /// A script, by its digest.
 pub(crate) struct Lua {
@@ -30,7 +33,7 @@ macro_rules! scripts {
     ($($name:ident = $($file:literal)&+),* $(,)?) => {
         $(pub(crate) static $name: Lua = {
             const CODE: &str = concat!($(include_str!(concat!("scripts/", $file))),+);
-            Lua { code: CODE, hash: LazyLock::new(|| Script::new(CODE).get_hash().to_owned()) }
+            Lua { code: CODE, hash: LazyLock::new(|| Script::new(&text(CODE)).get_hash().to_owned()) }
         };)*
         static ALL: &[&Lua] = &[$(&$name),*];
     };
@@ -71,11 +74,20 @@ impl Lua {
     }
 }
 
+/// The text of a script that is loaded.
+fn text(code: &'static str) -> Cow<'static, str> {
+    const KEEPS: &str = "redis.call('ZADD', key('moved'), seq, table.concat({seq, fields";
+    if faults::breaks(Fault::NoTombstone) {
+        return code.replace(KEEPS, &format!("local _ = not frame and {KEEPS}")).into();
+    }
+    code.into()
+}
+
 /// The commands that load all scripts.
 pub(crate) fn load() -> Pipeline {
     let mut pipeline = Pipeline::with_capacity(ALL.len());
     for lua in ALL {
-        pipeline.cmd("SCRIPT").arg("LOAD").arg(lua.code);
+        pipeline.cmd("SCRIPT").arg("LOAD").arg(&*text(lua.code));
     }
     pipeline
 }
