@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use realtime_shared::{ClientMsgId, InboxRoom, NotifyReason, Position, RoomName, Seq, ServerEvent, Text};
-use realtime_tui::net::{Command, Config, Entry, Event, Events, Handle, SendState, connect};
+use realtime_tui::net::{Command, Config, ConnectionState, Entry, Event, Events, Handle, SendState, connect};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -64,6 +64,12 @@ async fn next<T>(events: &mut Events, wanted: impl Fn(Event) -> Option<T>) -> T 
         }
     };
     tokio::time::timeout(crate::WAIT_LIMIT, found).await.expect("an event in time")
+}
+
+/// Waits for the connection: without it a request is dropped.
+async fn connected(events: &mut Events) {
+    let is_connected = |event| matches!(event, Event::State(ConnectionState::Connected { .. })).then_some(());
+    next(events, is_connected).await;
 }
 
 async fn joined(events: &mut Events, room: &RoomName) -> Option<Seq> {
@@ -135,7 +141,7 @@ async fn markers_and_the_inbox_are_exact_after_a_lost_connection() {
         post(&alice, &mut from_alice, &lobby(), text).await;
     }
     received(&mut from_phone, 5).await;
-    // The laptop is connected before the phone reads.
+    connected(&mut from_laptop).await;
     laptop.try_send(Command::Inbox { limit: None, keep: false }).expect("room for it");
     assert_eq!(inbox(&mut from_laptop).await[0].unread, 3);
     phone.try_send(Command::Read { room: lobby(), seq: Seq::new(3) }).expect("room for it");
@@ -162,18 +168,10 @@ async fn a_direct_message_reaches_a_user_who_is_in_no_room() {
     let server = Server::start_with(&["--memory"]);
     let (alice, mut from_alice) = client(server.address(), server.token("alice"));
     let (bob, mut from_bob) = client(server.address(), server.token("bob"));
+    // A kept inbox is requested when the client connects.
     bob.try_send(Command::Inbox { limit: None, keep: true }).expect("room for it");
-    next(&mut from_bob, |event| matches!(event, Event::State(_)).then_some(())).await;
-    alice.try_send(Command::Direct("bob".parse().expect("a user"))).expect("room for it");
-    next(&mut from_alice, |event| matches!(event, Event::State(_)).then_some(())).await;
-    // Without a connection a request is dropped.
-    let is_connected = |event| match event {
-        Event::State(realtime_tui::net::ConnectionState::Connected { .. }) => Some(()),
-        _ => None,
-    };
-    next(&mut from_bob, is_connected).await;
-    next(&mut from_alice, is_connected).await;
     assert_eq!(inbox(&mut from_bob).await, []);
+    connected(&mut from_alice).await;
     alice.try_send(Command::Direct("bob".parse().expect("a user"))).expect("room for it");
     let opened = |event| match event {
         Event::Server(ServerEvent::Direct(direct)) => Some(direct),
