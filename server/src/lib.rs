@@ -134,10 +134,13 @@ impl Server {
             Ok(Engine::Store(sqlite::SqliteEngine::start(
                 store,
                 clock,
-                config.retain.clone(),
-                config.min_free,
-                config.limits.rooms,
-                config.rules.clone(),
+                sqlite::FileSettings {
+                    retain: config.retain.clone(),
+                    min_free: config.min_free,
+                    rooms: config.limits.rooms,
+                    rules: config.rules.clone(),
+                    search: config.search,
+                },
                 metrics,
             )?))
         })

@@ -34,7 +34,7 @@ use tokio::time::timeout;
 use super::memory::MemoryBroker;
 use super::redis::tests::{server::Redis, target};
 use super::redis::{RedisBroker, RedisEngine};
-use super::sqlite::SqliteEngine;
+use super::sqlite::{FileSettings, SqliteEngine};
 use super::{Broker, Entry, Feed, NotStored, PresenceChange, Receipt, Recipients, Signal, Submission};
 use crate::budget::Spending;
 use crate::clock::Clock;
@@ -217,10 +217,13 @@ fn memory(feed: Weak<dyn Feed>, retain: Retain, rooms: RoomLimits) -> (Arc<dyn B
 fn sqlite(feed: Weak<dyn Feed>, retain: Retain, rooms: RoomLimits) -> (Arc<dyn Broker>, KeepAlive) {
     let directory = TempDir::new().expect("a directory");
     let store = Store::open(directory.path()).expect("a store");
-    let engine =
-        SqliteEngine::start(store, Clock::system(), retain, None, rooms, Rules::default(), metrics())
-            .expect("threads");
+    let engine = SqliteEngine::start(store, Clock::system(), file_settings(retain, rooms), metrics())
+        .expect("threads");
     (Arc::new(engine.broker(feed)), Box::new((engine, directory)))
+}
+
+pub(super) fn file_settings(retain: Retain, rooms: RoomLimits) -> FileSettings {
+    FileSettings { retain, min_free: None, rooms, rules: Rules::default(), search: true }
 }
 
 fn redis(feed: Weak<dyn Feed>, retain: Retain, rooms: RoomLimits) -> (Arc<dyn Broker>, KeepAlive) {

@@ -8,5 +8,5 @@ mod script;
 mod tests;
 mod words;
 
-pub(crate) use self::query::Query;
+pub(crate) use self::query::{Phrase, Query};
 pub(crate) use self::words::Words;

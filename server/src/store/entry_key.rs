@@ -11,17 +11,21 @@ const MAX_SEQ: u64 = (1 << SEQ_BITS) - 1;
 const MAX_ROOM: i64 = (1 << (63 - SEQ_BITS)) - 1;
 
 /// Id of a room in the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RoomId(i64);
 
 /// Key of an entry in the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct EntryKey(i64);
 
 impl RoomId {
     /// Room id of this number; `None` outside of the range that a key can hold.
     pub(crate) fn new(number: i64) -> Option<Self> {
         (1..=MAX_ROOM).contains(&number).then_some(Self(number))
+    }
+
+    pub(super) fn number(self) -> i64 {
+        self.0
     }
 
     /// Key of the entry `seq` of this room. A seq that is too large becomes the largest possible one: it can only be a

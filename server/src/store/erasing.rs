@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Range;
 
 use rusqlite::ffi::{self, SQLITE_IOERR_READ};
-use rusqlite::{OptionalExtension, Result, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, Result, Transaction, TransactionBehavior};
 
 use super::unused_space::{MAX_PAGES, clear, is_clear};
 use super::{CheckpointMode, PageSet, Store, StoreWatch, StoreWriter};
@@ -81,22 +81,28 @@ impl StoreWriter {
         if count > i64::from(MAX_PAGES) {
             return Ok(());
         }
-        for number in pages {
-            let page: Option<Vec<u8>> = transaction
-                .prepare_cached("SELECT data FROM sqlite_dbpage WHERE pgno = ?")?
-                .query_row([number], |row| row.get(0))
-                .optional()?;
-            // The page may have changed since it was read.
-            if let Some(mut page) = page
-                && clear(&mut page, *number)
-            {
-                transaction
-                    .prepare_cached("UPDATE sqlite_dbpage SET data = ? WHERE pgno = ?")?
-                    .execute((page, number))?;
-            }
-        }
+        clear_pages(&transaction, pages)?;
         transaction.commit()
     }
+}
+
+/// Overwrites the unused space of pages. The database has at most [`MAX_PAGES`].
+pub(super) fn clear_pages(connection: &Connection, pages: &[u32]) -> Result<()> {
+    for number in pages {
+        let page: Option<Vec<u8>> = connection
+            .prepare_cached("SELECT data FROM sqlite_dbpage WHERE pgno = ?")?
+            .query_row([number], |row| row.get(0))
+            .optional()?;
+        // The page may have changed since it was read.
+        if let Some(mut page) = page
+            && clear(&mut page, *number)
+        {
+            connection
+                .prepare_cached("UPDATE sqlite_dbpage SET data = ? WHERE pgno = ?")?
+                .execute((page, number))?;
+        }
+    }
+    Ok(())
 }
 
 /// The error of SQLite for a read that failed.

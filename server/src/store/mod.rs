@@ -33,6 +33,7 @@ mod reader;
 mod reserve;
 mod reserved_names;
 mod schema;
+mod search_index;
 mod space;
 #[cfg(test)]
 mod tests;
@@ -56,6 +57,9 @@ pub use self::import::{ImportError, Imported};
 pub(crate) use self::import::{ImportLine, Lines, decode_entry, is_tombstone};
 pub(crate) use self::page_set::PageSet;
 pub(crate) use self::reader::{Head, RoomRow, Setting, StoreReader, View};
+pub(crate) use self::search_index::{
+    DocumentChange, IndexedRoom, IndexedText, SearchIndex, first_number, is_damage, room_token, user_token,
+};
 pub(crate) use self::space::{DiskSpace, SpaceFault};
 pub(crate) use self::watch::StoreWatch;
 pub(crate) use self::writer::{Batch, Class, FoundedRooms, Row, StoreWriter};

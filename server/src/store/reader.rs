@@ -162,6 +162,33 @@ impl View<'_> {
             .query_row([room], |row| Ok(RoomName::new(row.get_ref(0)?.as_str()?).ok()))
     }
 
+    /// Epoch of a room, and its oldest seq that can be read; `None` if there is no such room.
+    pub(crate) fn log(self, room: RoomId) -> Result<Option<(String, Seq)>> {
+        self.0
+            .prepare_cached("SELECT epoch, first FROM room WHERE id = ?")?
+            .query_row([room], |row| Ok((row.get(0)?, seq(row, 1)?)))
+            .optional()
+    }
+
+    /// Rooms whose names begin with `start`, in the order of their names, at most `limit`.
+    pub(crate) fn rooms_named(self, start: &str, limit: u32) -> Result<Vec<(RoomId, RoomName)>> {
+        let mut statement =
+            self.0.prepare_cached("SELECT id, name FROM room WHERE name >= ? ORDER BY name LIMIT ?")?;
+        let mut rows = statement.query((start, limit))?;
+        let mut named = Vec::new();
+        while let Some(row) = rows.next()? {
+            let name = row.get_ref(1)?.as_str()?;
+            if !name.starts_with(start) {
+                break;
+            }
+            // No client can name the others.
+            if let Ok(name) = RoomName::new(name) {
+                named.push((row.get(0)?, name));
+            }
+        }
+        Ok(named)
+    }
+
     /// True if a room has an entry before this seq.
     pub(crate) fn has_entries_before(self, room: RoomId, seq: Seq) -> Result<bool> {
         self.0

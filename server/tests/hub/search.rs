@@ -1,15 +1,22 @@
 //! Search of messages over real sockets.
 
+use realtime_server::config::Config;
 use realtime_shared::Claims;
 use serde_json::{Value, json};
 
 use crate::support::{
-    TestClient, TestServer, claims, error, globs, memory_server, memory_server_with, message_with_id, token,
+    TestClient, TestServer, claims, error, globs, memory_server, memory_server_with, message_with_id, server,
+    server_with, token,
 };
 
-/// Servers with rooms in memory, and with rooms in a store.
-fn servers() -> [TestServer; 1] {
-    [memory_server()]
+/// Servers with rooms in memory, and with rooms in a store. Rooms on Redis cannot be searched.
+async fn servers() -> Vec<TestServer> {
+    let mut servers = vec![memory_server()];
+    let server = server();
+    if features(&server).await.contains(&json!("search")) {
+        servers.push(server);
+    }
+    servers
 }
 
 async fn post(client: &mut TestClient, room: &str, text: &str, id: &str) -> Value {
@@ -32,7 +39,7 @@ fn texts(found: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn a_search_finds_acked_messages_of_the_rooms_that_the_token_opens() {
-    for server in servers() {
+    for server in servers().await {
         search_rooms(&server).await;
     }
 }
@@ -70,7 +77,7 @@ async fn search_rooms(server: &TestServer) {
 
 #[tokio::test]
 async fn a_page_of_results_is_continued_before_its_oldest_message() {
-    for server in servers() {
+    for server in servers().await {
         let mut alice = server.connect("alice").await;
         for number in 0..30 {
             post(&mut alice, "lobby", &format!("word {number}"), &number.to_string()).await;
@@ -100,17 +107,18 @@ async fn features(server: &TestServer) -> Vec<Value> {
 
 #[tokio::test]
 async fn searches_have_a_rate_and_a_server_may_have_none() {
-    let server = memory_server();
-    assert!(features(&server).await.contains(&json!("search")));
-    let mut alice = server.connect("alice").await;
-    for _ in 0..40 {
-        alice.send(json!({"type": "search", "query": "x"})).await;
+    for server in servers().await {
+        let mut alice = server.connect("alice").await;
+        for _ in 0..40 {
+            alice.send(json!({"type": "search", "query": "x"})).await;
+        }
+        alice.wait_for(error("rate_limited")).await;
     }
-    alice.wait_for(error("rate_limited")).await;
-
-    let server = memory_server_with(|config| config.search = false);
-    assert!(!features(&server).await.contains(&json!("search")));
-    let mut alice = server.connect("alice").await;
-    alice.send(json!({"type": "search", "query": "x"})).await;
-    alice.wait_for(error("unsupported")).await;
+    let without = |config: &mut Config| config.search = false;
+    for server in [memory_server_with(without), server_with(without)] {
+        assert!(!features(&server).await.contains(&json!("search")));
+        let mut alice = server.connect("alice").await;
+        alice.send(json!({"type": "search", "query": "x"})).await;
+        alice.wait_for(error("unsupported")).await;
+    }
 }

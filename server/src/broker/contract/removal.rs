@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use realtime_shared::rules::Rules;
 use realtime_shared::{LeaveReason, Position, RoomName, Seq, Timestamp};
 use tempfile::TempDir;
 
-use super::{EngineFixture, NotStored, Receipt, Submission, metrics, room, submission, user};
+use super::{EngineFixture, NotStored, Receipt, Submission, file_settings, metrics, room, submission, user};
 use crate::broker::memory::MemoryBroker;
 use crate::broker::sqlite::{SqliteBroker, SqliteEngine};
 use crate::broker::{Broker, Range, RoomFilter};
@@ -103,15 +102,8 @@ impl AgedEntries for SqliteEntries {
         let fixture = EngineFixture::new(|feed| {
             let directory = TempDir::new().expect("a directory");
             let store = Store::open(directory.path()).expect("a store");
-            let engine = SqliteEngine::start(
-                store,
-                clock.clock(),
-                an_hour(),
-                None,
-                rooms,
-                Rules::default(),
-                metrics(),
-            );
+            let engine =
+                SqliteEngine::start(store, clock.clock(), file_settings(an_hour(), rooms), metrics());
             let engine = engine.expect("threads");
             (Arc::new(engine.broker(feed)), Box::new((engine, directory)))
         });

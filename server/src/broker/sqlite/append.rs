@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use realtime_shared::rules::{self, Decision, Request, RoomView, RuleError, Rules, TargetView};
 use realtime_shared::{
-    Change, Content, EntryEvent, EntryId, Epoch, Message, MessageState, Reaction, RoomName, RoomSettings,
-    SlowMode, Timestamp, codec,
+    Change, Content, Delete, Edit, EntryEvent, EntryId, Epoch, Message, MessageState, Reaction, RoomName,
+    RoomSettings, SlowMode, Timestamp, codec,
 };
 use rusqlite::Result;
 
@@ -51,6 +51,9 @@ pub(super) struct Appended {
     pub(super) receipt: Receipt,
     /// Entries that it deletes, with their new frames.
     pub(super) replaced: Vec<Entry>,
+    pub(super) key: EntryKey,
+    /// The message whose text it changes or deletes.
+    pub(super) rewritten: Option<EntryKey>,
 }
 
 impl AppendOutcome {
@@ -128,7 +131,14 @@ impl Tail {
         self.head = seq;
         self.known.push(digest);
         let receipt = Receipt { epoch, seq, id, ts, duplicate: false };
-        Ok(AppendOutcome::New(Appended { room: submission.room.clone(), entry, receipt, replaced }))
+        let rewritten = match &submission.content {
+            Content::Change(Change::Edit(Edit { target, .. }) | Change::Delete(Delete { target, .. })) => {
+                Some(key.sibling(*target))
+            }
+            Content::Message(_) | Content::Change(_) => None,
+        };
+        let room = submission.room.clone();
+        Ok(AppendOutcome::New(Appended { room, entry, receipt, replaced, key, rewritten }))
     }
 
     /// Entry with this digest, if it is within the dedup window.

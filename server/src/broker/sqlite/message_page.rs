@@ -10,7 +10,7 @@ use super::retained;
 use crate::broker::folding::folded_frame;
 use crate::broker::{MessagePage, PageFilter, PageQuery, PageRange};
 use crate::config::Retain;
-use crate::store::{RoomId, View};
+use crate::store::{EntryKey, RoomId, View};
 
 /// Messages of one side of a page, in the order in which they were taken.
 #[derive(Default)]
@@ -186,14 +186,18 @@ impl MessageLog<'_> {
 
     /// The frame of a message, with its changes; `None` if the room does not have it.
     fn frame(&self, seq: Seq) -> Result<Option<Arc<str>>> {
-        let (view, key) = (self.view, self.room.key(seq));
-        let Some(stored) = view.frame(key)?.map(Arc::from) else { return Ok(None) };
-        let state = view.state(key)?;
-        let reacted = match &state {
-            Some(state) if !state.reactions().is_empty() => view.reactions(key, self.viewer)?,
-            Some(_) | None => HashSet::new(),
-        };
-        let has_reacted = |emoji: &Emoji| reacted.contains(&*emoji.key());
-        Ok(Some(folded_frame(&stored, state.as_ref(), has_reacted, view.replies(key)?)))
+        frame(self.view, self.room.key(seq), self.viewer)
     }
+}
+
+/// The frame of a message, with its changes; `None` if the room does not have it.
+pub(super) fn frame(view: View<'_>, key: EntryKey, viewer: &UserId) -> Result<Option<Arc<str>>> {
+    let Some(stored) = view.frame(key)?.map(Arc::from) else { return Ok(None) };
+    let state = view.state(key)?;
+    let reacted = match &state {
+        Some(state) if !state.reactions().is_empty() => view.reactions(key, viewer)?,
+        Some(_) | None => HashSet::new(),
+    };
+    let has_reacted = |emoji: &Emoji| reacted.contains(&*emoji.key());
+    Ok(Some(folded_frame(&stored, state.as_ref(), has_reacted, view.replies(key)?)))
 }

@@ -2,7 +2,7 @@
 //!
 //! One thread writes ([`writer`]) in group commits: a batch is what arrived while the last commit ran. Other threads
 //! read ([`reader_pool`]), one loads the list of rooms ([`room_loader`]), and one moves committed pages from the WAL into
-//! the file ([`checkpointer`]). The state that the writer needs to append to a room is cached while the room is active
+//! the file ([`checkpointer`]). One keeps the index of the search, and answers searches ([`searching`]). The state that the writer needs to append to a room is cached while the room is active
 //! ([`tail_cache`]). Everything else is in the [`store`](crate::store).
 //!
 //! An I/O error ends the engine: it refuses every further submission and reports an [`EngineFailure`] to the server.
@@ -22,6 +22,7 @@ mod retained;
 mod retention;
 mod room_loader;
 mod room_removal;
+mod searching;
 mod tail;
 mod tail_cache;
 #[cfg(test)]
@@ -44,6 +45,7 @@ use self::open_rooms::OpenRooms;
 use self::reader_pool::ReaderPool;
 use self::retention::Sweep;
 use self::room_loader::RoomLoader;
+use self::searching::{SearchQueue, SearchThread};
 use self::tail_cache::TailCache;
 use self::write_queue::{PendingSubmission, WriteQueue};
 use self::writer::WriterThread;
@@ -51,13 +53,13 @@ use super::feed_slot::FeedSlot;
 use super::local_presence::LocalPresence;
 use super::room_list::RoomList;
 use super::{
-    Broker, Completion, Feed, FoundMembers, MemberPrefix, MessagePage, NotReady, Page, PageQuery, Pending,
-    Presence, Range, Recipients, RoomFilter, Signal, Submission, ready_with,
+    Broker, Completion, Feed, FoundMembers, FoundPage, MemberPrefix, MessagePage, NotReady, Page, PageQuery,
+    Pending, Presence, Range, Recipients, RoomFilter, SearchQuery, Signal, Submission, ready_with,
 };
 use crate::clock::Clock;
 use crate::config::{Retain, RoomLimits};
 use crate::metrics::Metrics;
-use crate::store::{DiskSpace, Store, StoreWatch};
+use crate::store::{DiskSpace, SearchIndex, Store, StoreWatch};
 
 /// Threads that read for clients. With two, a long page does not block a join.
 const READERS: usize = 2;
@@ -74,6 +76,7 @@ pub(crate) struct SqliteEngine {
     list: RoomList,
     open_rooms: OpenRooms,
     presence: Arc<LocalPresence>,
+    search: Option<Arc<SearchQueue>>,
     loader: Option<RoomLoader>,
     writer: Option<JoinHandle<()>>,
 }
@@ -89,6 +92,19 @@ pub(crate) struct SqliteBroker {
     presence: Arc<LocalPresence>,
     open_rooms: OpenRooms,
     list: RoomList,
+    /// `None`: messages are not searched.
+    search: Option<Arc<SearchQueue>>,
+}
+
+/// Settings of the engine.
+#[derive(Debug, Clone)]
+pub(crate) struct FileSettings {
+    pub(crate) retain: Retain,
+    /// See [`Config::min_free`](crate::config::Config::min_free).
+    pub(crate) min_free: Option<usize>,
+    pub(crate) rooms: RoomLimits,
+    pub(crate) rules: Rules,
+    pub(crate) search: bool,
 }
 
 impl SqliteEngine {
@@ -96,12 +112,10 @@ impl SqliteEngine {
     pub(crate) fn start(
         store: Store,
         clock: Clock,
-        retain: Retain,
-        min_free: Option<usize>,
-        rooms: RoomLimits,
-        rules: Rules,
+        settings: FileSettings,
         metrics: Arc<Metrics>,
     ) -> io::Result<Self> {
+        let FileSettings { retain, min_free, rooms, rules, search } = settings;
         let (queue, feed) = (Arc::new(WriteQueue::default()), FeedSlot::default());
         let failure = EngineFailure::new(queue.clone());
         let readers = Arc::new(ReaderPool::start(&store, "reader", READERS, &failure)?);
@@ -115,6 +129,14 @@ impl SqliteEngine {
         let open_rooms = OpenRooms::default();
         let loader = RoomLoader::start(&store, list.clone(), &failure)?;
         let tails = TailCache::start(&store, queue.clone(), &failure)?;
+        let search = search.then(Arc::<SearchQueue>::default);
+        let search_thread = if let Some(queue) = &search {
+            Some(SearchThread::start(&store, queue.clone(), space.clone(), retain.clone(), &failure)?)
+        } else {
+            // It would keep texts that are deleted from the store.
+            SearchIndex::remove(store.path())?;
+            None
+        };
         let writer = WriterThread {
             store: store.into_writer().map_err(io::Error::other)?,
             clock,
@@ -134,6 +156,8 @@ impl SqliteEngine {
             presence: presence.clone(),
             has_deleted: false,
             refusing: false,
+            search: search.clone(),
+            search_thread,
         };
         let writer = spawn("writer", &failure, move || writer.run())?;
         Ok(Self {
@@ -147,6 +171,7 @@ impl SqliteEngine {
             list,
             open_rooms,
             presence,
+            search,
             loader: Some(loader),
             writer: Some(writer),
         })
@@ -166,6 +191,7 @@ impl SqliteEngine {
             presence: self.presence.clone(),
             open_rooms: self.open_rooms.clone(),
             list: self.list.clone(),
+            search: self.search.clone(),
         }
     }
 
@@ -250,12 +276,26 @@ impl Broker for SqliteBroker {
     }
 
     fn features(&self) -> &'static [Feature] {
-        &[Feature::Reply, Feature::Edit, Feature::Delete, Feature::Reaction, Feature::Pin, Feature::Room]
+        const ALL: &[Feature] = &[
+            Feature::Reply,
+            Feature::Edit,
+            Feature::Delete,
+            Feature::Reaction,
+            Feature::Pin,
+            Feature::Room,
+            Feature::Search,
+        ];
+        let without_search = &ALL[..ALL.len() - 1];
+        if self.search.is_some() { ALL } else { without_search }
     }
 
     fn messages(&self, room: &RoomName, query: PageQuery, viewer: &UserId) -> Pending<MessagePage> {
         let (room, viewer, retain) = (room.clone(), viewer.clone(), self.retain.clone());
         self.readers.read(move |view| message_page::message_page(view, &room, query, &viewer, &retain))
+    }
+
+    fn search(&self, query: SearchQuery, rooms: RoomFilter, viewer: &UserId) -> Pending<FoundPage> {
+        searching::search(self.search.as_ref(), query, rooms, viewer)
     }
 
     fn list(&self, filter: RoomFilter, limit: usize) -> Pending<(Vec<RoomSummary>, bool)> {

@@ -227,18 +227,20 @@ impl Sweep {
         let batch = store.begin()?;
         let rooms = batch.view().rooms_after(self.after, STEP_ROOMS)?;
         let mut rows = STEP_ROWS;
-        let mut claims = Vec::new();
+        let (mut claims, mut swept_rooms) = (Vec::new(), Vec::new());
         for (room, first) in &rooms {
             let swept = self.sweep_room(&batch, *room, *first, now, &mut rows)?;
             if swept.dropped > 0 {
                 self.dropped.messages += swept.dropped;
                 self.dropped.rooms += 1;
+                swept_rooms.push(*room);
             }
             if rows > 0
                 && swept.is_outdated
                 && let Some(claim) = removal.remove(&batch, *room)?
             {
                 claims.push(claim);
+                swept_rooms.push(*room);
                 rows -= 1;
             }
             if rows == 0 {
@@ -250,13 +252,13 @@ impl Sweep {
         let is_changed = rows < STEP_ROWS;
         if rows > 0 && rooms.len() < STEP_ROOMS as usize {
             self.store_time(batch, now, is_changed)?;
-            self.committed(claims, removal);
+            self.committed(claims, swept_rooms, removal);
             self.finish();
             return Ok(None);
         }
         if is_changed {
             batch.commit()?;
-            self.committed(claims, removal);
+            self.committed(claims, swept_rooms, removal);
             return Ok(Some(REST));
         }
         Ok(Some(REST_UNCHANGED))
@@ -277,9 +279,9 @@ impl Sweep {
         Ok(())
     }
 
-    fn committed(&mut self, claims: Vec<RoomClaim>, removal: &mut RoomRemoval<'_>) {
+    fn committed(&mut self, claims: Vec<RoomClaim>, swept: Vec<RoomId>, removal: &mut RoomRemoval<'_>) {
         self.dropped.removed_rooms += claims.len() as u64;
-        removal.committed(claims);
+        removal.committed(claims, swept);
     }
 
     /// Ends a sweep.

@@ -6,6 +6,7 @@ use rusqlite::Result;
 
 use super::founding_rule::FoundingRule;
 use super::open_rooms::{OpenRooms, RoomClaim};
+use super::searching::SearchQueue;
 use super::tail_cache::TailCache;
 use crate::broker::local_presence::LocalPresence;
 use crate::broker::room_list::RoomList;
@@ -18,6 +19,8 @@ pub(super) struct RoomRemoval<'a> {
     pub(super) tails: &'a mut TailCache,
     pub(super) list: &'a RoomList,
     pub(super) founding: &'a mut FoundingRule,
+    /// `None`: messages are not searched.
+    pub(super) search: Option<&'a SearchQueue>,
 }
 
 impl RoomRemoval<'_> {
@@ -39,8 +42,12 @@ impl RoomRemoval<'_> {
         Ok(claim)
     }
 
-    /// Takes over the removals of a batch that was committed, and ends the claims.
-    pub(super) fn committed(&mut self, claims: Vec<RoomClaim>) {
+    /// Takes over the removals of a batch that was committed, and ends the claims. `swept` are the rooms of which entries were
+    /// dropped.
+    pub(super) fn committed(&mut self, claims: Vec<RoomClaim>, swept: Vec<RoomId>) {
+        if let Some(search) = self.search {
+            search.note_swept(swept);
+        }
         self.founding.remove_rooms(claims.len() as u64);
         for claim in claims {
             self.tails.forget(&claim.room);

@@ -14,6 +14,7 @@ use crate::broker::{DEDUP_ENTRIES, NotStored, Receipt, Unavailable};
 mod changes;
 mod clocks;
 mod removal;
+mod searching;
 
 const DAY: u64 = 24 * 60 * 60 * 1_000;
 /// Limit larger than any page in these tests.
@@ -28,6 +29,7 @@ struct DataDir {
     since_boot: Arc<AtomicU64>,
     retain: Retain,
     rooms: RoomLimits,
+    search: bool,
 }
 
 impl DataDir {
@@ -38,7 +40,8 @@ impl DataDir {
     fn with(retain: Retain) -> Self {
         let directory = Arc::new(TempDir::new().expect("a directory"));
         let millis = Arc::new(AtomicU64::new(1_000 * DAY));
-        Self { directory, millis, since_boot: Arc::default(), retain, rooms: RoomLimits::none() }
+        let (since_boot, rooms) = (Arc::default(), RoomLimits::none());
+        Self { directory, millis, since_boot, retain, rooms, search: true }
     }
 
     /// Opens the store. The previous fixture must have been dropped.
@@ -48,12 +51,12 @@ impl DataDir {
             move || Timestamp::from_millis(millis.load(Ordering::SeqCst)),
             move || Duration::from_millis(since_boot.load(Ordering::SeqCst)),
         );
-        let (directory, retain, rooms) = (self.directory.clone(), self.retain.clone(), self.rooms);
+        let (directory, search) = (self.directory.clone(), self.search);
+        let settings = contract::file_settings(self.retain.clone(), self.rooms);
+        let settings = FileSettings { search, ..settings };
         SqliteFixture::new(move |feed: Weak<dyn Feed>| {
             let store = Store::open(directory.path()).expect("a store");
-            let engine =
-                SqliteEngine::start(store, clock, retain, None, rooms, Rules::default(), contract::metrics())
-                    .expect("threads");
+            let engine = SqliteEngine::start(store, clock, settings, contract::metrics()).expect("threads");
             (Arc::new(engine.broker(feed)), Box::new((engine, directory)))
         })
     }
@@ -279,10 +282,7 @@ async fn a_panic_in_a_thread_fails_the_engine_and_all_waiting_calls() {
     let engine = SqliteEngine::start(
         store,
         Clock::system(),
-        Retain::default(),
-        None,
-        RoomLimits::none(),
-        Rules::default(),
+        contract::file_settings(Retain::default(), RoomLimits::none()),
         contract::metrics(),
     )
     .expect("threads");

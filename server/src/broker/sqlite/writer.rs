@@ -24,6 +24,7 @@ use super::founding_rule::FoundingRule;
 use super::open_rooms::OpenRooms;
 use super::retention::Sweep;
 use super::room_removal::RoomRemoval;
+use super::searching::{SearchQueue, SearchThread};
 use super::tail_cache::TailCache;
 use super::write_queue::{PendingSubmission, WriteQueue, WriterInput};
 use crate::broker::feed_slot::FeedSlot;
@@ -60,6 +61,9 @@ pub(super) struct WriterThread {
     pub(super) has_deleted: bool,
     /// The last batch could not be stored: the disk is full, or another process holds a lock.
     pub(super) refusing: bool,
+    /// `None`: messages are not searched.
+    pub(super) search: Option<Arc<SearchQueue>>,
+    pub(super) search_thread: Option<SearchThread>,
     /// Last field, so that it is dropped last and the lock with it: the other threads work on the same file.
     pub(super) store: StoreWriter,
 }
@@ -72,6 +76,8 @@ impl WriterThread {
                 return self.failure.report(&error);
             }
         }
+        // It reads the store, which would prevent the last checkpoint.
+        drop(self.search_thread.take());
         // The state on disk is unknown after a failure: the next start recovers it.
         if self.failure.is_reported() {
             return;
@@ -130,9 +136,11 @@ impl WriterThread {
 
     /// Runs a step of the sweep if one is due. Returns true if the sweep goes on after a rest.
     fn step_sweep(&mut self) -> rusqlite::Result<bool> {
-        let Self { sweep, store, clock, space, open_rooms, presence, tails, list, founding, .. } = self;
+        let Self { sweep, store, clock, space, open_rooms, presence, tails, list, founding, search, .. } =
+            self;
         let had_space = space.fault() != Some(SpaceFault::Full);
-        let mut removal = RoomRemoval { open_rooms, presence, tails, list, founding };
+        let search = search.as_deref();
+        let mut removal = RoomRemoval { open_rooms, presence, tails, list, founding, search };
         match sweep.step(store, clock, &mut removal).map_err(|error| space.write_error(error)) {
             Ok(rest) => return Ok(rest.is_some()),
             // The reserve was given up for it.
@@ -187,6 +195,12 @@ impl WriterThread {
                 if outcomes.iter().any(AppendOutcome::has_deleted) {
                     self.has_deleted = true;
                     self.checkpointer.erase();
+                }
+                if let Some(search) = &self.search {
+                    search.note_entries(outcomes.iter().filter_map(|outcome| match outcome {
+                        AppendOutcome::New(appended) => Some((appended.key, appended.rewritten)),
+                        _ => None,
+                    }));
                 }
                 feed.publish(&outcomes, completions);
                 match admitted {
@@ -298,7 +312,7 @@ impl FeedSlot {
         let feed = self.get();
         for (outcome, done) in outcomes.iter().zip(completions) {
             done(match outcome {
-                AppendOutcome::New(Appended { room, entry, receipt, replaced }) => {
+                AppendOutcome::New(Appended { room, entry, receipt, replaced, .. }) => {
                     if let Some(feed) = &feed {
                         if !replaced.is_empty() {
                             feed.replace(room, replaced);

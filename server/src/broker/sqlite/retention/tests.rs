@@ -124,6 +124,7 @@ impl SweepFixture {
     fn step(&mut self) -> Option<Duration> {
         self.sweep.make_due();
         let mut removal = RoomRemoval {
+            search: None,
             open_rooms: &self.open_rooms,
             presence: &self.presence,
             tails: &mut self.tails,

@@ -46,6 +46,8 @@ fn writer_with(directory: &TempDir, clock: Clock, retain: Retain) -> WriterThrea
         presence,
         has_deleted: false,
         refusing: false,
+        search: None,
+        search_thread: None,
         store: store.into_writer().expect("a writer"),
     }
 }
