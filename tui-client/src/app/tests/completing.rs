@@ -291,3 +291,16 @@ fn the_server_is_asked_only_for_members_that_it_has_not_named() {
     assert_eq!(commands(old.press(KeyCode::Tab)), [], "a server without the feature");
     assert_eq!(old.hint(), "no completion; 3 of 5000 members are known");
 }
+
+#[test]
+fn an_answer_is_not_shown_in_a_draft_that_changed_without_a_key() {
+    let mut client = Client::in_hall();
+    let id = client.send("taken back");
+    client.write("zo");
+    client.press(KeyCode::Tab);
+    client.state(&id, crate::net::SendState::TakenBack { was_sent: false });
+    let draft = client.draft().to_owned();
+    assert!(draft.contains("taken back"), "{draft}");
+    client.found("zo", &["Zoe"], false);
+    assert_eq!((client.draft(), shown(&client)), (draft.as_str(), Vec::new()));
+}
