@@ -234,5 +234,6 @@ async fn in_memory_each_role_gets_the_answers_of_the_table() {
 #[tokio::test]
 async fn in_a_store_each_role_gets_the_answers_of_the_table() {
     let server = server_with(|config| config.limits.max_messages_per_second = 0);
-    assert!(assert_table(&server).await > 0);
+    // Every store has the changes of messages, in two kinds of rooms.
+    assert!(assert_table(&server).await >= 32);
 }
