@@ -82,7 +82,8 @@ impl Publisher {
         self.lanes.drain().await;
     }
 
-    /// Sends a change, and then what its sender has submitted meanwhile.
+    /// Sends a change, and then what its sender has submitted meanwhile. If Redis does not answer, both are refused, so
+    /// that they keep their order when they are submitted again.
     async fn take_turn(&self, submission: Submission, done: Completion) {
         let sender = (submission.room.clone(), submission.from.clone());
         let mut next = Some((submission, done));
@@ -91,7 +92,14 @@ impl Publisher {
                 self.send_message(submission, done);
                 self.lanes.of(&sender.0).flush();
             } else {
-                done(self.change(submission).await);
+                let stored = self.change(submission).await;
+                let is_unknown = matches!(stored, Err(NotStored::Unavailable(_)));
+                done(stored);
+                if is_unknown {
+                    for (_, done) in self.senders.take_waiting(&sender) {
+                        done(Err(Unavailable.into()));
+                    }
+                }
             }
             next = self.senders.next(&sender);
         }

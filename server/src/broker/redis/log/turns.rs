@@ -85,6 +85,14 @@ impl SenderTurns {
         None
     }
 
+    /// Takes what waits for a change that could not be decided. It would be stored before that change, which its sender
+    /// submits again.
+    pub(crate) fn take_waiting(&self, sender: &Sender) -> VecDeque<Waiting> {
+        let waiting = self.queues.lock().get_mut(sender).map(std::mem::take).unwrap_or_default();
+        self.waiting.fetch_sub(waiting.len(), Ordering::Relaxed);
+        waiting
+    }
+
     /// Waits until no sender has a turn.
     pub(crate) async fn drain(&self) {
         loop {

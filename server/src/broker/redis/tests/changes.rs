@@ -210,6 +210,28 @@ async fn entries_of_one_sender_keep_their_order_across_kinds_and_new_settings() 
     assert_eq!(one.head("a").await.seq(), Seq::new(1 + 60 + 6));
 }
 
+/// Otherwise it would be stored before the change, which the sender submits again.
+#[tokio::test]
+async fn what_waits_for_a_change_without_an_answer_is_refused_with_it() {
+    let redis = Redis::start();
+    let [one, _] = instances_in_a::<2>(&redis).await;
+    one.post(submission("alice", "a", "hello")).await;
+    redis.stop();
+    let outcomes = [react("alice", 1, false), submission("alice", "a", "after it"), edit("alice", 1, "last")];
+    let [change, after, last] = outcomes.map(|submission| {
+        let (done, outcome) = oneshot::channel();
+        one.submit(submission, |result| drop(done.send(result)));
+        outcome
+    });
+    assert_eq!(change.await.expect("completed"), Err(Unavailable.into()));
+    redis.cont();
+    assert_eq!(after.await.expect("completed"), Err(Unavailable.into()));
+    assert_eq!(last.await.expect("completed"), Err(Unavailable.into()));
+    one.post(submission("alice", "a", "later")).await;
+    let texts: Vec<_> = newest(&one).await.iter().map(|message| message.text.to_string()).collect();
+    assert_eq!(texts, ["hello", "later"]);
+}
+
 #[tokio::test]
 async fn slow_mode_counts_the_messages_of_all_instances() {
     let redis = Redis::start();
