@@ -100,6 +100,7 @@ impl Batch<'_> {
         }
         self.execute("DELETE FROM reaction WHERE place = ?", [key])?;
         self.execute("DELETE FROM edit WHERE place = ?", [key])?;
+        self.execute("DELETE FROM mention WHERE place = ?", [key])?;
         if let Some(answered) = message.reply_to {
             self.execute(
                 "UPDATE thread SET replies = replies - 1 WHERE place = ?1
@@ -179,6 +180,7 @@ impl Batch<'_> {
             "DELETE FROM thread WHERE place BETWEEN ? AND ?",
             "DELETE FROM reply WHERE place BETWEEN ? AND ?",
             "DELETE FROM pin WHERE place BETWEEN ? AND ?",
+            "DELETE FROM mention WHERE place BETWEEN ? AND ?",
         ] {
             self.execute(statement, between)?;
         }
@@ -187,10 +189,11 @@ impl Batch<'_> {
 
     pub(super) fn forget_settings(&self, room: RoomId) -> Result<()> {
         self.execute("DELETE FROM room_setting WHERE room = ?", [room])?;
+        self.execute("DELETE FROM marker WHERE room = ?", [room])?;
         self.execute("DELETE FROM speaker WHERE room = ?", [room])
     }
 
-    fn execute(&self, statement: &str, values: impl rusqlite::Params) -> Result<()> {
+    pub(super) fn execute(&self, statement: &str, values: impl rusqlite::Params) -> Result<()> {
         self.transaction.prepare_cached(statement)?.execute(values).map(drop)
     }
 }

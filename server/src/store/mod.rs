@@ -28,6 +28,7 @@ mod header;
 mod import;
 mod integrity;
 mod lock;
+mod markers;
 mod page_set;
 mod reader;
 mod reserve;
@@ -55,6 +56,7 @@ pub(crate) use self::folding::Replaced;
 pub(crate) use self::header::{CHANGES_FORMAT, FORMAT, Header};
 pub use self::import::{ImportError, Imported};
 pub(crate) use self::import::{ImportLine, Lines, decode_entry, is_tombstone};
+pub(crate) use self::markers::MarkerRow;
 pub(crate) use self::page_set::PageSet;
 pub(crate) use self::reader::{Head, RoomRow, Setting, StoreReader, View};
 pub(crate) use self::search_index::{

@@ -9,7 +9,7 @@ use super::reserved_names::{self, Renamed};
 /// Application id in the SQLite header, "rtim": `file` shows it.
 pub(super) const APPLICATION_ID: u32 = 0x7274_696D;
 /// Current format.
-pub(super) const VERSION: u32 = 4;
+pub(super) const VERSION: u32 = 5;
 
 /// Migrations from an empty file: the one at index N leads from format N to N + 1.
 const MIGRATIONS: [&str; VERSION as usize] = [
@@ -93,6 +93,30 @@ const MIGRATIONS: [&str; VERSION as usize] = [
         PRIMARY KEY (room, user)
      ) STRICT, WITHOUT ROWID;
      CREATE INDEX speaker_ts ON speaker (room, ts);",
+    // `marker.seq` is the entry up to which a user has read a room; `gone` is 1 if the user has left the room, or was never
+    // in it. `mention.place` is that of a message that mentions the user. `direct` has the users of direct rooms, also of
+    // those without a message.
+    "CREATE TABLE marker (
+        user TEXT NOT NULL,
+        room INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        gone INTEGER NOT NULL,
+        PRIMARY KEY (user, room)
+     ) STRICT, WITHOUT ROWID;
+     CREATE INDEX marker_room ON marker (room);
+     CREATE TABLE mention (
+        user TEXT NOT NULL,
+        place INTEGER NOT NULL,
+        PRIMARY KEY (user, place)
+     ) STRICT, WITHOUT ROWID;
+     CREATE INDEX mention_place ON mention (place);
+     CREATE TABLE direct (
+        name TEXT PRIMARY KEY,
+        one TEXT NOT NULL,
+        other TEXT NOT NULL
+     ) STRICT, WITHOUT ROWID;
+     CREATE INDEX direct_one ON direct (one);
+     CREATE INDEX direct_other ON direct (other);",
 ];
 
 /// Format of an open file; 0 for one without tables.

@@ -1,19 +1,20 @@
 //! Atomic step of an entry: deduplication, the rules, the number, and the state that it changes, all in one batch.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use realtime_shared::rules::{self, Decision, Request, RoomView, RuleError, Rules, TargetView};
 use realtime_shared::{
     Change, Content, Delete, Edit, EntryEvent, EntryId, Epoch, Message, MessageState, Reaction, RoomName,
-    RoomSettings, SlowMode, Timestamp, codec,
+    RoomSettings, Seq, SlowMode, Timestamp, codec,
 };
 use rusqlite::Result;
 
 use super::founding_rule::FoundingRule;
 use super::retained;
 use super::tail::Tail;
-use crate::broker::{Entry, FIRST, NotStored, Receipt, Submission, is_in_dedup_window};
+use crate::broker::mentions::{Mentioned, Notification, notifications};
+use crate::broker::{Entry, FIRST, Feed, NotStored, Receipt, Submission, is_in_dedup_window};
 use crate::clock::Judged;
 use crate::config::Retain;
 use crate::faults::{self, Fault};
@@ -29,6 +30,7 @@ pub(super) struct AppendContext<'a> {
     pub(super) retain: &'a Retain,
     pub(super) now: Judged,
     pub(super) has_space: bool,
+    pub(super) feed: Option<Arc<dyn Feed>>,
 }
 
 /// Result of appending an entry to a batch.
@@ -54,6 +56,7 @@ pub(super) struct Appended {
     pub(super) key: EntryKey,
     /// The message whose text it changes or deletes.
     pub(super) rewritten: Option<EntryKey>,
+    pub(super) notifications: Vec<Notification>,
 }
 
 impl AppendOutcome {
@@ -107,10 +110,16 @@ impl Tail {
         if !context.has_space {
             return Ok(AppendOutcome::NoSpace);
         }
-        if self.log.is_none()
-            && let Some(refusal) = context.founding.apply(batch, submission, ts)?
-        {
-            return Ok(AppendOutcome::Refused(refusal));
+        let is_first = self.log.is_none();
+        // A direct room was counted when its users were stored.
+        if is_first && self.pair.is_none() {
+            if submission.room.is_reserved() {
+                return Ok(AppendOutcome::Refused(NotStored::reserved()));
+            }
+            let Submission { from, is_exempt, .. } = submission;
+            if let Some(refusal) = context.founding.apply(batch, from, *is_exempt, ts)? {
+                return Ok(AppendOutcome::Refused(refusal));
+            }
         }
         let id = EntryId::from_parts(ts, fastrand::u128(..));
         let (room, epoch) = if let Some(log) = &self.log {
@@ -128,6 +137,12 @@ impl Tail {
         let entry = Entry { seq, id, json: codec::encode_entry(&event).into() };
         batch.add(&Row { key, id, ts, dedup_digest: digest, frame: Some(&entry.json) })?;
         let replaced = self.fold(batch, (room, key), &event, links)?;
+        let notifications = self.mention(batch, (room, key), &event)?;
+        if let (true, Some(feed)) = (is_first, &context.feed) {
+            for user in feed.users(&submission.room) {
+                batch.add_marker(room, &user, Seq::ZERO)?;
+            }
+        }
         self.head = seq;
         self.known.push(digest);
         let receipt = Receipt { epoch, seq, id, ts, duplicate: false };
@@ -138,7 +153,7 @@ impl Tail {
             Content::Message(_) | Content::Change(_) => None,
         };
         let room = submission.room.clone();
-        Ok(AppendOutcome::New(Appended { room, entry, receipt, replaced, key, rewritten }))
+        Ok(AppendOutcome::New(Appended { room, entry, receipt, replaced, key, rewritten, notifications }))
     }
 
     /// Entry with this digest, if it is within the dedup window.
@@ -221,6 +236,38 @@ impl Tail {
             return Ok(view.entry(room.key(rev))?.map(|entry| receipt(rev, entry)));
         }
         Ok(self.settings.as_ref().map(|row| receipt(row.settings.rev, (row.id, row.ts))))
+    }
+
+    /// Records the users whom an entry mentions. Returns the notifications of those whom its message did not mention before.
+    fn mention(
+        &self,
+        batch: &Batch<'_>,
+        (room, key): (RoomId, EntryKey),
+        event: &EntryEvent,
+    ) -> Result<Vec<Notification>> {
+        let (Some(mentioned), pair) = (Mentioned::of(event), self.pair.as_deref()) else {
+            return Ok(Vec::new());
+        };
+        let mut users = mentioned.users(event.head().from, pair);
+        if mentioned.needs_marker && pair.is_none() {
+            let mut marked = Vec::with_capacity(users.len());
+            for user in users {
+                if batch.view().marker(room, &user)?.is_some() {
+                    marked.push(user);
+                }
+            }
+            users = marked;
+        }
+        match event {
+            EntryEvent::Message(_) => batch.set_mentions(key, &[], &users)?,
+            EntryEvent::Change(entry) => {
+                let message = entry.change.target().map_or(key, |(seq, _)| room.key(seq));
+                let before = batch.view().mentioned_by(message)?;
+                batch.set_mentions(message, &before, &users)?;
+                users.retain(|user| !before.contains(user));
+            }
+        }
+        Ok(notifications(event, pair, &users))
     }
 
     /// Updates the state of the room after an entry. Returns the entries that the entry deletes, with their new frames.

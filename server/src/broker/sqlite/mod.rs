@@ -14,9 +14,11 @@ mod erasure;
 mod excess;
 mod failure;
 mod founding_rule;
+mod inbox;
 mod message_page;
 mod open_rooms;
 mod page;
+mod personal_write;
 mod reader_pool;
 mod retained;
 mod retention;
@@ -35,13 +37,16 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
 use realtime_shared::rules::Rules;
-use realtime_shared::{Feature, LeaveReason, Position, RoomName, RoomSummary, UserId};
+use realtime_shared::{
+    DirectPair, Feature, Inbox, LeaveReason, Position, RoomName, RoomSummary, Seq, UserId,
+};
 
 use self::checkpointer::Checkpointer;
 pub(crate) use self::failure::EngineFailure;
 use self::failure::spawn;
 use self::founding_rule::FoundingRule;
 use self::open_rooms::OpenRooms;
+use self::personal_write::PersonalWrite;
 use self::reader_pool::ReaderPool;
 use self::retention::Sweep;
 use self::room_loader::RoomLoader;
@@ -53,8 +58,9 @@ use super::feed_slot::FeedSlot;
 use super::local_presence::LocalPresence;
 use super::room_list::RoomList;
 use super::{
-    Broker, Completion, Feed, FoundMembers, FoundPage, MemberPrefix, MessagePage, NotReady, Page, PageQuery,
-    Pending, Presence, Range, Recipients, RoomFilter, SearchQuery, Signal, Submission, ready_with,
+    Broker, Completion, Feed, FoundMembers, FoundPage, InboxQuery, MemberPrefix, MessagePage, NotReady,
+    NotStored, Page, PageQuery, Pending, Presence, Range, ReadCompletion, ReadMark, Recipients, RoomFilter,
+    SearchQuery, Signal, Submission, Unavailable, ready_with,
 };
 use crate::clock::Clock;
 use crate::config::{Retain, RoomLimits};
@@ -283,10 +289,75 @@ impl Broker for SqliteBroker {
             Feature::Reaction,
             Feature::Pin,
             Feature::Room,
+            Feature::Direct,
+            Feature::Read,
+            Feature::Inbox,
+            Feature::Notify,
             Feature::Search,
         ];
         let without_search = &ALL[..ALL.len() - 1];
         if self.search.is_some() { ALL } else { without_search }
+    }
+
+    fn open_direct(
+        &self,
+        pair: &DirectPair,
+        asker: &UserId,
+        is_exempt: bool,
+    ) -> Pending<Result<(), NotStored>> {
+        let (done, opened) = tokio::sync::oneshot::channel();
+        let (pair, asker) = (pair.clone(), asker.clone());
+        self.queue.push_personal(PersonalWrite::Direct { pair, asker, is_exempt, done });
+        Box::pin(async move { opened.await.map_err(|_| Unavailable) })
+    }
+
+    fn direct_pair(&self, room: &RoomName) -> Pending<Option<DirectPair>> {
+        let room = room.clone();
+        self.readers.read(move |view| view.direct_pair(&room))
+    }
+
+    fn direct_rooms(&self, user: &UserId) -> Pending<Vec<RoomSummary>> {
+        let (user, presence) = (user.clone(), self.presence.clone());
+        let read = self.readers.read(move |view| inbox::direct_rooms(view, &user));
+        Box::pin(async move {
+            let mut rooms = read.await?;
+            for listed in &mut rooms {
+                listed.member_count = presence.members(&listed.room, 0).count;
+            }
+            rooms.retain(|listed| listed.member_count > 0 || listed.position != Position::Start);
+            Ok(rooms)
+        })
+    }
+
+    fn mark_joined(&self, room: &RoomName, user: &UserId, head: Seq) -> Pending<Option<Seq>> {
+        let (room, user) = (room.clone(), user.clone());
+        // In order with the leave before it, which may not be stored yet.
+        self.queue.push_personal(PersonalWrite::Joined { room: room.clone(), user: user.clone(), head });
+        self.readers.read(move |view| inbox::joined_marker(view, &room, &user, head))
+    }
+
+    fn mark_left(&self, room: &RoomName, user: &UserId) {
+        self.queue.push_personal(PersonalWrite::Left { room: room.clone(), user: user.clone() });
+    }
+
+    fn mark_read(&self, mark: ReadMark, done: ReadCompletion) {
+        self.queue.push_personal(PersonalWrite::Read { mark, done });
+    }
+
+    fn inbox(&self, user: &UserId, query: InboxQuery) -> Pending<Inbox> {
+        let (user, retain, readers) = (user.clone(), self.retain.clone(), self.readers.clone());
+        // What the user has joined, left and read before.
+        let stored = self.queue.has_personal().then(|| {
+            let (done, stored) = tokio::sync::oneshot::channel();
+            self.queue.push_personal(PersonalWrite::Barrier { done });
+            stored
+        });
+        Box::pin(async move {
+            if let Some(stored) = stored {
+                stored.await.map_err(|_| Unavailable)?;
+            }
+            readers.read(move |view| inbox::inbox(view, &user, &query, &retain)).await
+        })
     }
 
     fn messages(&self, room: &RoomName, query: PageQuery, viewer: &UserId) -> Pending<MessagePage> {

@@ -1,6 +1,6 @@
 //! End of a room's log: the state that the writer needs to append to it.
 
-use realtime_shared::{Epoch, RoomName, Seq};
+use realtime_shared::{DirectPair, Epoch, RoomName, Seq};
 use rusqlite::Result;
 
 use super::dedup_index::DedupIndex;
@@ -15,6 +15,8 @@ pub(super) struct Tail {
     pub(super) known: DedupIndex,
     /// `None` if they were never changed.
     pub(super) settings: Option<SettingsRow>,
+    /// The users of a direct room, if they are stored.
+    pub(super) pair: Option<Box<DirectPair>>,
     /// Number of the last batch that used the tail; 0 for none.
     pub(super) batch: u64,
 }
@@ -22,12 +24,14 @@ pub(super) struct Tail {
 impl Tail {
     /// Reads the tail from the file.
     pub(super) fn read(view: View<'_>, room: &RoomName) -> Result<Self> {
+        let pair = if room.is_direct() { view.direct_pair(room)?.map(Box::new) } else { None };
         let Some((row, head)) = view.room(room)? else {
             return Ok(Self {
                 log: None,
                 head: Seq::ZERO,
                 known: DedupIndex::new(Seq::ZERO),
                 settings: None,
+                pair,
                 batch: 0,
             });
         };
@@ -41,7 +45,7 @@ impl Tail {
         }
         (next.get()..=head.seq.get()).for_each(|_| known.push(None));
         let settings = view.settings(row.id)?;
-        Ok(Self { log: Some((row.id, row.epoch)), head: head.seq, known, settings, batch: 0 })
+        Ok(Self { log: Some((row.id, row.epoch)), head: head.seq, known, settings, pair, batch: 0 })
     }
 
     /// Estimated size in memory.

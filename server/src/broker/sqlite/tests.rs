@@ -13,6 +13,7 @@ use crate::broker::{DEDUP_ENTRIES, NotStored, Receipt, Unavailable};
 
 mod changes;
 mod clocks;
+mod markers;
 mod removal;
 mod searching;
 

@@ -4,11 +4,12 @@
 //! and one commit serves them all.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use realtime_shared::RoomName;
 
+use super::personal_write::PersonalWrite;
 use super::tail::Tail;
 use crate::broker::{Completion, Submission, Unavailable};
 
@@ -19,6 +20,10 @@ const SUBMISSION_BYTES: usize = 256;
 /// Largest batch: the cost of a commit is spread over many messages, and the first of them does not wait long for the
 /// last.
 const MAX_BATCH: usize = 4_096;
+/// Limit on waiting writes for users. Beyond it they are refused.
+const MAX_PERSONAL: usize = 65_536;
+/// Time for which a read marker waits for others.
+const PERSONAL_DELAY: Duration = Duration::from_millis(50);
 
 /// Submission with its completion.
 pub(super) struct PendingSubmission {
@@ -40,6 +45,7 @@ pub(super) struct WriterInput {
     pub(super) waiting: Vec<PendingSubmission>,
     /// Tails that were read from the file.
     pub(super) tails: Vec<(RoomName, Result<Tail, Unavailable>)>,
+    pub(super) personal: Vec<PersonalWrite>,
     /// Sweeps that a test waits for.
     #[cfg(test)]
     pub(super) sweeps: Vec<tokio::sync::oneshot::Sender<()>>,
@@ -56,6 +62,11 @@ pub(super) struct WriteQueue {
 struct WriteQueueState {
     waiting: VecDeque<PendingSubmission>,
     tails: Vec<(RoomName, Result<Tail, Unavailable>)>,
+    personal: Vec<PersonalWrite>,
+    /// The writer has taken writes for users, and not come back yet.
+    storing_personal: bool,
+    /// The writer is to take the writes for users then.
+    personal_due: Option<Instant>,
     #[cfg(test)]
     sweeps: Vec<tokio::sync::oneshot::Sender<()>>,
     bytes: usize,
@@ -101,19 +112,45 @@ impl WriteQueue {
         self.grown.notify_one();
     }
 
+    /// Adds a write for a user. A full or closed queue refuses it.
+    pub(super) fn push_personal(&self, write: PersonalWrite) {
+        let mut state = self.state.lock();
+        if state.closed || state.personal.len() >= MAX_PERSONAL {
+            drop(state);
+            return write.refuse();
+        }
+        let wakes = write.is_urgent() || state.personal_due.is_none();
+        state.flushed |= write.is_urgent();
+        state.personal_due.get_or_insert_with(|| Instant::now() + PERSONAL_DELAY);
+        state.personal.push(write);
+        drop(state);
+        if wakes {
+            self.grown.notify_one();
+        }
+    }
+
+    /// Returns true if writes for users are not stored yet.
+    pub(super) fn has_personal(&self) -> bool {
+        let state = self.state.lock();
+        state.storing_personal || !state.personal.is_empty()
+    }
+
     /// Takes the input of the next turn after a flush, or at `deadline`. `None`: the queue is closed and empty.
     pub(super) fn take(&self, deadline: Option<Instant>) -> Option<WriterInput> {
         let mut state = self.state.lock();
+        state.storing_personal = false;
         while !state.flushed && !state.closed {
-            match deadline {
+            match deadline.into_iter().chain(state.personal_due).min() {
                 None => self.grown.wait(&mut state),
                 Some(deadline) if self.grown.wait_until(&mut state, deadline).timed_out() => break,
                 Some(_) => {}
             }
         }
-        if state.waiting.is_empty() && state.tails.is_empty() && state.closed {
+        if state.waiting.is_empty() && state.tails.is_empty() && state.personal.is_empty() && state.closed {
             return None;
         }
+        state.personal_due = None;
+        state.storing_personal = !state.personal.is_empty();
         let count = state.waiting.len().min(MAX_BATCH);
         state.flushed = state.waiting.len() > count;
         let waiting: Vec<_> = state.waiting.drain(..count).collect();
@@ -121,6 +158,7 @@ impl WriteQueue {
         Some(WriterInput {
             waiting,
             tails: std::mem::take(&mut state.tails),
+            personal: std::mem::take(&mut state.personal),
             #[cfg(test)]
             sweeps: std::mem::take(&mut state.sweeps),
         })
@@ -146,11 +184,12 @@ impl WriteQueue {
 
     /// Closes the queue and refuses everything that waits.
     pub(super) fn refuse(&self) {
-        let waiting = {
+        let (waiting, personal) = {
             let mut state = self.state.lock();
             state.closed = true;
-            std::mem::take(&mut state.waiting)
+            (std::mem::take(&mut state.waiting), std::mem::take(&mut state.personal))
         };
+        personal.into_iter().for_each(PersonalWrite::refuse);
         for PendingSubmission { done, .. } in waiting {
             done(Err(Unavailable.into()));
         }

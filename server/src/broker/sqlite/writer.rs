@@ -22,6 +22,7 @@ use super::checkpointer::Checkpointer;
 use super::failure::EngineFailure;
 use super::founding_rule::FoundingRule;
 use super::open_rooms::OpenRooms;
+use super::personal_write::{self, PersonalWrite};
 use super::retention::Sweep;
 use super::room_removal::RoomRemoval;
 use super::searching::{SearchQueue, SearchThread};
@@ -114,9 +115,13 @@ impl WriterThread {
         for waiting in input.waiting {
             ready.extend(self.tails.admit(waiting, self.store.view()));
         }
+        let mut personal = input.personal;
         if !ready.is_empty() {
-            self.store_all(ready, true)?;
+            // A user who has joined before a message may be mentioned in it.
+            let silent: Vec<_> = personal.extract_if(.., |write| write.is_silent()).collect();
+            self.store_all(ready, &silent, true)?;
         }
+        self.store_personal(personal)?;
         self.tails.tidy();
         if self.store.watch().fault().is_some() {
             self.sweep.wait();
@@ -153,8 +158,14 @@ impl WriterThread {
 
     /// Stores the messages in one commit, then publishes and completes them.
     ///
-    /// `may_write`: false after a full disk, when only duplicates are completed.
-    fn store_all(&mut self, waiting: Vec<PendingSubmission>, may_write: bool) -> rusqlite::Result<()> {
+    /// `silent`: writes for users without an answer, which are lost if the commit fails. `may_write`: false after a full
+    /// disk, when only duplicates are completed.
+    fn store_all(
+        &mut self,
+        waiting: Vec<PendingSubmission>,
+        silent: &[PersonalWrite],
+        may_write: bool,
+    ) -> rusqlite::Result<()> {
         let (submissions, mut completions): (Vec<_>, Vec<_>) =
             waiting.into_iter().map(|PendingSubmission { submission, done }| (submission, done)).unzip();
         if let Err(fault) = self.store.watch().check_paths() {
@@ -171,17 +182,24 @@ impl WriterThread {
             Some(fault) if !may_write => Err(fault),
             _ => space.admit(bytes as u64, || store.reusable_bytes()),
         };
-        let mut context =
-            AppendContext { founding, rules, retain, now: clock.judged(), has_space: admitted.is_ok() };
-        let stored = fill(store, tails, &submissions, &mut context).and_then(|(batch, outcomes)| {
-            if !*has_deleted && outcomes.iter().any(AppendOutcome::has_deleted) {
-                batch.set(Setting::HasDeleted, "1")?;
-            }
-            if faults::breaks(Fault::AckBeforeCommit) {
-                feed.publish(&outcomes, std::mem::take(&mut completions));
-            }
-            batch.commit().map(|()| outcomes)
-        });
+        let mut context = AppendContext {
+            founding,
+            rules,
+            retain,
+            now: clock.judged(),
+            has_space: admitted.is_ok(),
+            feed: feed.get(),
+        };
+        let stored =
+            fill(store, tails, (&submissions, silent), &mut context).and_then(|(batch, outcomes)| {
+                if !*has_deleted && outcomes.iter().any(AppendOutcome::has_deleted) {
+                    batch.set(Setting::HasDeleted, "1")?;
+                }
+                if faults::breaks(Fault::AckBeforeCommit) {
+                    feed.publish(&outcomes, std::mem::take(&mut completions));
+                }
+                batch.commit().map(|()| outcomes)
+            });
         // Entries in a file that is no longer at its path are not stored. Should the file come back, they are in the log,
         // and the next entry of their room shows the hole.
         let watched = self.store.watch().check_paths();
@@ -237,6 +255,52 @@ impl WriterThread {
         }
     }
 
+    /// Stores writes for users in one commit, then completes them.
+    fn store_personal(&mut self, writes: Vec<PersonalWrite>) -> rusqlite::Result<()> {
+        if writes.is_empty() {
+            return Ok(());
+        }
+        if let Err(fault) = self.store.watch().check_paths() {
+            self.refuse(&fault);
+            writes.into_iter().for_each(PersonalWrite::refuse);
+            return Ok(());
+        }
+        let Self { store, tails, clock, feed, founding, space, .. } = self;
+        let stored = personal_write::fill(store, founding, &writes, clock.now())
+            .and_then(|(batch, outcomes)| batch.commit().map(|()| outcomes));
+        let watched = store.watch().check_paths();
+        match (stored.map_err(|error| space.write_error(error)), watched) {
+            (Ok(outcomes), Ok(())) => {
+                let feed = feed.get();
+                for (write, outcome) in writes.into_iter().zip(outcomes) {
+                    if let PersonalWrite::Direct { pair, .. } = &write {
+                        // The tail does not know the users.
+                        tails.forget(&pair.room());
+                    }
+                    write.complete(outcome, feed.as_deref());
+                }
+                Ok(())
+            }
+            (Ok(_), Err(fault)) => {
+                self.founding.forget_count();
+                self.refuse(&fault);
+                writes.into_iter().for_each(PersonalWrite::refuse);
+                Ok(())
+            }
+            (Err(fault), _) => {
+                self.founding.forget_count();
+                writes.into_iter().for_each(PersonalWrite::refuse);
+                match fault {
+                    WriteError::Fatal(error) => Err(error),
+                    WriteError::Retryable(error) => {
+                        self.refuse(&error);
+                        Ok(())
+                    }
+                }
+            }
+        }
+    }
+
     /// Processes the submissions of a batch again that met a full disk: duplicates are acknowledged, others refused.
     fn admit_again(
         &mut self,
@@ -247,7 +311,7 @@ impl WriterThread {
         for (submission, done) in submissions.into_iter().zip(completions) {
             ready.extend(self.tails.admit(PendingSubmission { submission, done }, self.store.view()));
         }
-        if ready.is_empty() { Ok(()) } else { self.store_all(ready, false) }
+        if ready.is_empty() { Ok(()) } else { self.store_all(ready, &[], false) }
     }
 
     fn refuse(&mut self, error: &dyn Display) {
@@ -289,14 +353,19 @@ fn refuse_all(completions: Vec<Completion>) {
     }
 }
 
-/// Begins a batch that holds all submissions. They have one time, so the clock is judged once.
+/// Begins a batch that holds the silent writes, and then all submissions. They have one time, so the clock is judged once.
 fn fill<'a>(
     store: &'a StoreWriter,
     tails: &mut TailCache,
-    submissions: &[Submission],
+    (submissions, silent): (&[Submission], &[PersonalWrite]),
     context: &mut AppendContext<'_>,
 ) -> rusqlite::Result<(Batch<'a>, Vec<AppendOutcome>)> {
     let mut batch = store.begin()?;
+    if context.has_space {
+        for write in silent {
+            write.apply(&batch, context.founding, context.now.now)?;
+        }
+    }
     tails.begin();
     let mut outcomes = Vec::with_capacity(submissions.len());
     for submission in submissions {
@@ -312,12 +381,15 @@ impl FeedSlot {
         let feed = self.get();
         for (outcome, done) in outcomes.iter().zip(completions) {
             done(match outcome {
-                AppendOutcome::New(Appended { room, entry, receipt, replaced, .. }) => {
+                AppendOutcome::New(Appended { room, entry, receipt, replaced, notifications, .. }) => {
                     if let Some(feed) = &feed {
                         if !replaced.is_empty() {
                             feed.replace(room, replaced);
                         }
                         feed.entry(room, &receipt.epoch, entry);
+                        for (to, json) in notifications {
+                            feed.broadcast(to, json);
+                        }
                     }
                     Ok(receipt.clone())
                 }
