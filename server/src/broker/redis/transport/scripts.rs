@@ -74,9 +74,11 @@ impl Lua {
     }
 }
 
+/// The part of `append.lua` that keeps an entry that a deletion moves out of the stream.
+const KEEPS: &str = "redis.call('ZADD', room_log.key('moved'), seq, table.concat({seq, fields";
+
 /// The text of a script that is loaded.
 fn text(code: &'static str) -> Cow<'static, str> {
-    const KEEPS: &str = "redis.call('ZADD', key('moved'), seq, table.concat({seq, fields";
     if faults::breaks(Fault::NoTombstone) {
         return code.replace(KEEPS, &format!("local _ = not frame and {KEEPS}")).into();
     }
@@ -102,6 +104,11 @@ mod tests {
         let line = APPEND.code.lines().find(|line| line.starts_with("local WINDOW")).expect("the constants");
         let constants = format!(" = {}, {DEDUP_ENTRIES}, ", DEDUP_WINDOW.as_millis());
         assert!(line.contains(&constants), "{line}");
+    }
+
+    #[test]
+    fn the_append_script_has_the_part_that_a_fault_removes() {
+        assert_eq!(APPEND.code.matches(KEEPS).count(), 1);
     }
 
     #[test]
