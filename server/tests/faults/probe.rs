@@ -44,9 +44,9 @@ impl Probe {
         };
         let joined = if asked { self.socket.wait_for(is_joined).await } else { None };
         let joined = joined.ok_or_else(|| stuck(format!("a join of {room}")))?;
-        let head = joined.position.ok_or_else(|| stuck(format!("the head of {room}")))?;
+        let mut head = joined.position.ok_or_else(|| stuck(format!("the head of {room}")))?;
         // Nothing is replayed if all entries were dropped.
-        let has_entries = joined.recovery.is_some_and(|recovery| recovery.replayed > 0);
+        let mut has_entries = joined.recovery.is_some_and(|recovery| recovery.replayed > 0);
         let mut entries: Vec<Arc<Entry>> = Vec::new();
         let read = async {
             while has_entries && entries.last().map_or(0, |entry| entry.seq) < head.seq {
@@ -55,6 +55,13 @@ impl Probe {
                         let entry =
                             serde_json::from_str(&text).map_err(|fault| format!("{fault}: {text}"))?;
                         entries.push(recorder.intern(entry));
+                    }
+                    Incoming::Frame(frame, _) if frame.event.as_deref() == Some("resync") => {
+                        // The entries that follow were dropped before they were read.
+                        let (Some(position), Some(recovery)) = (frame.position, frame.recovery) else {
+                            return Err("a resync without a position".to_owned());
+                        };
+                        (head, has_entries) = (position, recovery.replayed > 0);
                     }
                     Incoming::Frame(..) | Incoming::Control => {}
                     other => return Err(format!("{other:?}")),
