@@ -77,7 +77,7 @@ impl Standing {
     }
 }
 
-/// What an inbox shows of the newest message of a room, which is folded.
+/// The newest message of a room in an inbox, folded.
 pub(super) fn shown(message: Message) -> LastMessage {
     let Message { from, text, ts, .. } = message;
     let end = text.as_str().char_indices().nth(SHOWN_CHARS).map(|(end, _)| end);

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use super::{Anomaly, Case};
 use crate::history::{Act, Name};
 
-/// What a client knows of its marker in one log.
+/// The marker of a client in one log, as its frames showed it.
 #[derive(Default)]
 struct Marker {
-    /// The newest one that the client was shown.
+    /// The newest marker that the client was shown.
     shown: u64,
     /// The newest entry that the client has read.
     read: u64,

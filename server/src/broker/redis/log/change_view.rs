@@ -56,7 +56,7 @@ pub(crate) struct Expected {
     state: String,
     /// The new state or settings, JSON.
     made: String,
-    /// What the script stores beside it, by kind.
+    /// The value that the script stores beside the state; its form depends on the kind.
     beside: String,
     pins: Option<usize>,
     /// The seqs and frames of entries that are replaced.

@@ -70,7 +70,7 @@ struct Progress {
     logged_at: Instant,
 }
 
-/// What a step has read from the store.
+/// Changes of the index that a step has read from the store.
 #[derive(Default)]
 struct Update {
     changes: Vec<DocumentChange>,

@@ -187,7 +187,7 @@ impl Server {
     }
 }
 
-/// What happens to the next join with a position, or to a member.
+/// A gap in the entries that a client receives next, on a join with a position or as a member.
 #[derive(Clone, Copy)]
 enum Gap {
     None,
